@@ -10,7 +10,7 @@ export class Bitfield {
   constructor(length: number, bytes?: Uint8Array) {
     this.length = length;
     this.bytes = new Uint8Array(Math.ceil(length / 8));
-    if (bytes) this.#load(bytes);
+    if (bytes) this.load(bytes);
   }
 
   /** Whether `bytes` is a bitfield for `length` pieces: the right size and no spare bit set. */
@@ -59,10 +59,21 @@ export class Bitfield {
     this.#count = this.length;
   }
 
-  #load(bytes: Uint8Array): void {
+  /** Becomes what `bytes` says; spare bits are dropped. */
+  load(bytes: Uint8Array): void {
     this.bytes.set(bytes.subarray(0, this.bytes.length));
     const spare = this.bytes.length * 8 - this.length;
     if (spare) this.bytes[this.bytes.length - 1]! &= 0xff & ~((1 << spare) - 1);
+    this.#count = 0;
     for (let byte of this.bytes) for (; byte; byte &= byte - 1) this.#count++;
+  }
+
+  /** How many indexes are in here and not in `other`. */
+  countWithout(other: Bitfield): number {
+    let count = 0;
+    for (let at = 0; at < this.bytes.length; at++) {
+      for (let byte = this.bytes[at]! & ~other.bytes[at]!; byte; byte &= byte - 1) count++;
+    }
+    return count;
   }
 }

@@ -54,3 +54,15 @@ export function isLocalIp(ip: string): boolean {
   const address = canonicalIp(ip) ?? ip;
   return LOCAL.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
 }
+
+/** The 4 or 16 bytes of an IP address; undefined when `ip` is none. */
+export function bytesOfIp(ip: string): Uint8Array | undefined {
+  const address = canonicalIp(ip);
+  if (address === undefined) return undefined;
+  if (!address.includes(':')) return Uint8Array.from(address.split('.'), Number);
+  const [head = '', tail] = address.split('::');
+  const groups = (text: string): number[] => (text === '' ? [] : text.split(':').map((group) => parseInt(group, 16)));
+  const [first, last] = [groups(head), groups(tail ?? '')];
+  const all = [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
+  return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 0xff]));
+}

@@ -1,0 +1,567 @@
+import createDebug from 'debug';
+import { Bitfield } from '../common/bitfield.js';
+import { formatAddress, type PeerAddress } from '../common/address.js';
+import { ProtocolError } from '../common/errors.js';
+import { lengthOfPiece } from '../common/pieces.js';
+import { RateMeter } from '../common/rate.js';
+import type { Metainfo } from '../metainfo/metainfo.js';
+import type { BlockTaker, PieceAssembler } from '../piece/assembler.js';
+import { decodeExtensionHandshake, encodeExtensionHandshake } from './extension/handshake.js';
+import { decodeHandshake, encodeHandshake, HANDSHAKE_LENGTH, type Handshake } from './handshake.js';
+import { RequestPipeline } from './pipeline.js';
+import { RequestQueue } from './requests.js';
+import type { Transport, TransportEvents } from './transport.js';
+import { MOST_QUEUED_REQUESTS, UploadQueue, type BlockReader } from './upload.js';
+import {
+  encodeExtended,
+  encodeHave,
+  encodeMessage,
+  MESSAGE,
+  readUint32,
+  REQUEST_LENGTH,
+  WireReader,
+  writeRequest,
+  type WireEvents,
+} from './wire.js';
+
+const log = createDebug('torrent-dl:peer');
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** A peer that owes blocks and brought none for so long is snubbed: others are asked for them. */
+const SNUBBED_AFTER_MS = 20_000;
+const IDLE_TIMEOUT_MS = 180_000;
+const KEEP_ALIVE_MS = 100_000;
+/** Blocks that nobody asked for, after which the peer is dropped; some may cross a cancel. */
+const MOST_UNREQUESTED = 64;
+/** Blocks that may still come although we gave them up. */
+const MOST_LATE = 4096;
+/** A peer this slow, in ms for a whole piece, helps others with theirs. */
+const SLOW_PIECE_MS = 10_000;
+const MOST_PENDING_HAVES = 64;
+const LONGEST_HOLD_MS = 30_000;
+
+/** What a connection needs to know of the download, and whom it tells what happens. */
+export interface Swarm {
+  readonly metainfo: Metainfo;
+  readonly peerId: Uint8Array;
+  /** The pieces that we have. */
+  readonly have: Bitfield;
+  readonly assembler: PieceAssembler;
+  readonly reader: BlockReader;
+  /** Our listening port, for the extension handshake. */
+  readonly port: number;
+  readonly clientName: string;
+  /** The peer said who it is; a reason to hang up, or undefined. */
+  onHandshake: (connection: PeerConnection, handshake: Handshake) => string | undefined;
+  /** Its bitfield is about to change as a whole, and has changed. */
+  onHavesGone: (connection: PeerConnection) => void;
+  onHaves: (connection: PeerConnection) => void;
+  onHave: (connection: PeerConnection, index: number) => void;
+  onInterest: (connection: PeerConnection) => void;
+  /** A listening port of the peer (BEP 10 `p`). */
+  onPort: (connection: PeerConnection, port: number) => void;
+  /** A block came that other peers owe us too. */
+  onDuplicate: (connection: PeerConnection, block: number) => void;
+  /** There is room for requests and nothing left that nobody was asked for; may push blocks to ask for again. */
+  onStarving: (connection: PeerConnection, most: number, out: number[]) => void;
+  onPayload: (received: number, wasted: number) => void;
+  onUploaded: (connection: PeerConnection, length: number) => void;
+  onReadError: (error: unknown) => void;
+  onClose: (connection: PeerConnection, reason: string) => void;
+}
+
+type Phase = 'connecting' | 'handshaking' | 'open' | 'closed';
+
+/** One peer: its flags, what it has, what it owes us and what we owe it (BEP 3, 6, 10). */
+export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
+  readonly id: number;
+  readonly have: Bitfield;
+  slot = -1;
+  filling = 0;
+  amChoking = true;
+  amInterested = false;
+  peerChoking = true;
+  peerInterested = false;
+  /** When it was opened, and when it last brought a block we lacked; ms on the swarm's clock. */
+  readonly connectedAtMs: number;
+  lastBlockAtMs: number;
+  isSnubbed = false;
+  /** Whether it ever brought a block we lacked. */
+  isUseful = false;
+  readonly requests = new RequestQueue();
+  readonly pipeline = new RequestPipeline();
+  readonly download: RateMeter;
+  readonly upload: RateMeter;
+  /** Its 20 bytes as latin1 text. */
+  peerIdKey = '';
+  /** Where it can be dialled, if it dialled us and said so. */
+  listensAt: PeerAddress | undefined;
+  /** Whether the handshake was ever completed. */
+  wasOpen = false;
+  client = '';
+  supportsFast = false;
+  transport!: Transport;
+
+  readonly #swarm: Swarm;
+  readonly #reader: WireReader;
+  readonly #requested: number[] = [];
+  #uploads!: UploadQueue;
+  #phase: Phase = 'connecting';
+  #now: number;
+  #lastReceivedAt: number;
+  #lastSentAt: number;
+  /** Bytes of the peer's handshake so far. */
+  #handshake = new Uint8Array(HANDSHAKE_LENGTH);
+  #handshakeEnd = 0;
+  #isFirstMessage = true;
+  /** Given up (choked, timed out, cancelled), but taken if they come all the same. */
+  #late = new RequestQueue();
+  /** The block in transit: its number, place in the slots' memory or -1, and when it was asked for. */
+  #block = -1;
+  #place = -1;
+  #length = 0;
+  #sentAt = -1;
+  #unrequested = 0;
+  #rejects = 0;
+  #holdUntil = 0;
+  #newBlocks = 0;
+  /** Pieces that it has and we lack. */
+  #interesting = 0;
+  #pendingHaves: number[] = [];
+
+  constructor(id: number, swarm: Swarm, nowMs: number) {
+    this.id = id;
+    this.#swarm = swarm;
+    this.have = new Bitfield(swarm.metainfo.pieceCount);
+    this.#reader = new WireReader(this.have.bytes.length, this);
+    this.connectedAtMs = this.lastBlockAtMs = this.#now = this.#lastReceivedAt = this.#lastSentAt = nowMs;
+    this.download = new RateMeter(nowMs);
+    this.upload = new RateMeter(nowMs);
+  }
+
+  /** Gives it its way to the peer; an accepted one is connected already. */
+  attach(transport: Transport): void {
+    this.transport = transport;
+    this.#uploads = new UploadQueue(this.#swarm.metainfo, this.#swarm.reader, transport, {
+      onSent: (length) => {
+        this.upload.add(length);
+        this.#swarm.onUploaded(this, length);
+      },
+      onReadError: (error) => this.#swarm.onReadError(error),
+    });
+    if (transport.isIncoming) this.#phase = 'handshaking';
+  }
+
+  get address(): PeerAddress {
+    return this.transport.address;
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === 'open';
+  }
+
+  get isSeed(): boolean {
+    return this.have.isFull;
+  }
+
+  /** Slower than `SLOW_PIECE_MS` for a piece; also until its rate is known. */
+  get isSlow(): boolean {
+    return this.pipeline.perSecond * (SLOW_PIECE_MS / 1000) < this.#swarm.metainfo.pieceLength;
+  }
+
+  /** Bytes per second, from it and to it. */
+  downloadPerSecond(): number {
+    return this.download.perSecond(this.#now);
+  }
+
+  uploadPerSecond(): number {
+    return this.upload.perSecond(this.#now);
+  }
+
+  // ── From the transport ────────────────────────────────────────────────────────────────────────────────────────────
+
+  onConnect(): void {
+    this.#now = performance.now();
+    this.#phase = 'handshaking';
+    this.#lastReceivedAt = this.#now;
+    this.#sendHandshake();
+  }
+
+  onBytes(chunk: Uint8Array, length: number): void {
+    if (this.#phase === 'closed') return;
+    this.#now = this.#lastReceivedAt = performance.now();
+    try {
+      const from = this.#phase === 'open' ? 0 : this.#readHandshake(chunk, length);
+      if (from < length) this.#reader.push(chunk, from, length);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close(error.message);
+      return;
+    }
+    if (this.#newBlocks > 0) {
+      this.#newBlocks = 0;
+      this.#fill();
+    }
+  }
+
+  onDrain(): void {
+    if (this.#phase === 'open') this.#uploads.pump();
+  }
+
+  onClose(reason: string): void {
+    this.close(reason);
+  }
+
+  /** Hangs up and gives back what the peer owed. */
+  close(reason: string): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#reader.stop();
+    this.transport.close();
+    this.#uploads.clear();
+    if (this.#place >= 0) this.#swarm.assembler.abort(this.id, this.#block);
+    for (const block of this.requests.clear()) this.#swarm.assembler.giveBack(block);
+    if (this.#sentAt >= 0) this.#swarm.assembler.giveBack(this.#block);
+    this.#swarm.assembler.leave(this);
+    if (log.enabled) log('%s closed: %s', formatAddress(this.address), reason);
+    this.#swarm.onClose(this, reason);
+  }
+
+  /** Looks at every time-out; called a few times a second. */
+  tick(nowMs: number): void {
+    this.#now = nowMs;
+    const silence = nowMs - this.#lastReceivedAt;
+    if (this.#phase === 'connecting' && silence > CONNECT_TIMEOUT_MS) return this.close('no connection');
+    if (this.#phase === 'handshaking' && nowMs - this.connectedAtMs > CONNECT_TIMEOUT_MS + HANDSHAKE_TIMEOUT_MS) {
+      return this.close('no handshake');
+    }
+    if (this.#phase !== 'open') return;
+    if (silence > IDLE_TIMEOUT_MS) return this.close('silent');
+    this.#flushHaves();
+    if (nowMs - this.#lastSentAt > KEEP_ALIVE_MS) this.#send(new Uint8Array(4));
+    const owedSince = Math.max(this.requests.oldestMs, this.lastBlockAtMs);
+    if (this.requests.size > 0 && nowMs - owedSince > SNUBBED_AFTER_MS) this.#snub();
+    this.#fill();
+  }
+
+  // ── What the download tells the peer ──────────────────────────────────────────────────────────────────────────────
+
+  /** We have a piece more. `have` goes to those who lack it, several at a time. */
+  sendHave(index: number): void {
+    if (this.#phase !== 'open') return;
+    if (this.have.has(index)) {
+      this.#interesting--;
+      this.#updateInterest();
+      return;
+    }
+    this.#pendingHaves.push(index);
+    if (this.#pendingHaves.length >= MOST_PENDING_HAVES) this.#flushHaves();
+  }
+
+  setChoking(choking: boolean): void {
+    if (this.amChoking === choking || this.#phase !== 'open') return;
+    this.amChoking = choking;
+    this.#send(encodeMessage(choking ? MESSAGE.choke : MESSAGE.unchoke));
+    if (!choking) return;
+    const rejects = this.#uploads.clear();
+    if (this.supportsFast && rejects.length > 0) this.#send(rejects);
+  }
+
+  /** Somebody else brought the block. */
+  cancel(block: number): void {
+    if (this.requests.remove(block) < 0) return;
+    this.#keepLate([block]);
+    this.#sendRequest(MESSAGE.cancel, block);
+  }
+
+  /** Asks for what there is room for, when it may. */
+  fill(nowMs: number): void {
+    this.#now = nowMs;
+    this.#fill();
+  }
+
+  // ── From the wire ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onBlock(index: number, begin: number, length: number): void {
+    const { assembler, metainfo } = this.#swarm;
+    const isBlock = index < metainfo.pieceCount && begin % 16_384 === 0 && begin < lengthOfPiece(metainfo, index);
+    const block = isBlock ? index * assembler.blocksPerPiece + begin / 16_384 : -1;
+    this.#length = length;
+    this.#block = block;
+    this.#place = this.#sentAt = -1;
+    if (isBlock && length === assembler.lengthOf(block)) {
+      this.#sentAt = this.requests.remove(block);
+      if (this.#sentAt >= 0 || this.#late.remove(block) >= 0) {
+        this.#place = assembler.open(this.id, block);
+        return;
+      }
+    }
+    if (++this.#unrequested > MOST_UNREQUESTED)
+      throw new ProtocolError('ERR_WIRE', 'the peer sends what nobody asked for');
+  }
+
+  onBlockBytes(chunk: Uint8Array, from: number, to: number): void {
+    const length = to - from;
+    this.download.add(length);
+    const { assembler } = this.#swarm;
+    if (this.#place >= 0 && assembler.isOpen(this.id, this.#block)) {
+      assembler.slots.bytes.set(chunk.subarray(from, to), this.#place);
+      this.#place += length;
+      this.#swarm.onPayload(length, 0);
+    } else {
+      this.#place = -1;
+      this.#swarm.onPayload(length, length);
+    }
+  }
+
+  onBlockEnd(): void {
+    const { assembler } = this.#swarm;
+    const wasOwed = this.#sentAt >= 0;
+    const sentAt = this.#sentAt;
+    const isPlaced = this.#place >= 0 && assembler.isOpen(this.id, this.#block);
+    this.#place = this.#sentAt = -1;
+    if (isPlaced) {
+      this.lastBlockAtMs = this.#now;
+      this.isUseful = true;
+      if (assembler.close(this.id, this.#block, wasOwed)) this.#swarm.onDuplicate(this, this.#block);
+    } else if (wasOwed) assembler.giveBack(this.#block);
+    if (!wasOwed) return;
+    this.#newBlocks++;
+    this.#rejects = 0;
+    this.lastBlockAtMs = this.#now;
+    this.isSnubbed = false;
+    this.pipeline.received(this.#length, sentAt, this.#now);
+    if (this.requests.size === 0) this.pipeline.paused();
+  }
+
+  onMessage(id: number, payload: Uint8Array): void {
+    const isFirst = this.#isFirstMessage;
+    this.#isFirstMessage = false;
+    switch (id) {
+      case MESSAGE.choke:
+        return this.#onChoke();
+      case MESSAGE.unchoke:
+        this.peerChoking = false;
+        return this.#fill();
+      case MESSAGE.interested:
+      case MESSAGE.notInterested:
+        this.peerInterested = id === MESSAGE.interested;
+        return this.#swarm.onInterest(this);
+      case MESSAGE.have:
+        return this.#onHave(readUint32(payload, 0));
+      case MESSAGE.bitfield:
+        if (!Bitfield.isValid(payload, this.have.length))
+          throw new ProtocolError('ERR_WIRE', 'a bitfield with spare bits');
+        return this.#setHaves(() => this.have.load(payload));
+      case MESSAGE.haveAll:
+      case MESSAGE.haveNone:
+        if (!isFirst) throw new ProtocolError('ERR_WIRE', 'have all or have none after other messages (BEP 6)');
+        return id === MESSAGE.haveAll ? this.#setHaves(() => this.have.fill()) : undefined;
+      case MESSAGE.request:
+        return this.#onRequest(readUint32(payload, 0), readUint32(payload, 4), readUint32(payload, 8));
+      case MESSAGE.cancel:
+        return this.#onCancel(readUint32(payload, 0), readUint32(payload, 4), readUint32(payload, 8));
+      case MESSAGE.rejectRequest:
+        return this.#onReject(readUint32(payload, 0), readUint32(payload, 4));
+      case MESSAGE.extended:
+        return this.#onExtended(payload[0]!, payload.subarray(1));
+      default: // port, suggest, allowed fast and what we do not know are of no use to us
+    }
+  }
+
+  // ── Handshake ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sendHandshake(): void {
+    const { metainfo, peerId } = this.#swarm;
+    this.#send(encodeHandshake({ infoHash: metainfo.infoHash, peerId }));
+  }
+
+  /** Gathers the peer's handshake; returns where in `chunk` the messages begin. */
+  #readHandshake(chunk: Uint8Array, length: number): number {
+    const from = Math.min(length, HANDSHAKE_LENGTH - this.#handshakeEnd);
+    this.#handshake.set(chunk.subarray(0, from), this.#handshakeEnd);
+    this.#handshakeEnd += from;
+    if (this.#handshakeEnd < HANDSHAKE_LENGTH) return from;
+    const handshake = decodeHandshake(this.#handshake);
+    if (Buffer.compare(handshake.infoHash, this.#swarm.metainfo.infoHash) !== 0) {
+      throw new ProtocolError('ERR_HANDSHAKE', 'the peer serves another torrent');
+    }
+    const refusal = this.#swarm.onHandshake(this, handshake);
+    if (refusal !== undefined) throw new ProtocolError('ERR_HANDSHAKE', refusal);
+    this.#open(handshake);
+    return from;
+  }
+
+  /** A bitfield comes right after the handshake or never: rtorrent resets the connection otherwise. */
+  #open(handshake: Handshake): void {
+    const { have, metainfo, port, clientName } = this.#swarm;
+    this.#phase = 'open';
+    this.wasOpen = true;
+    this.supportsFast = handshake.supportsFast;
+    this.transport.cork();
+    if (this.transport.isIncoming) this.#sendHandshake();
+    if (this.supportsFast && have.isFull) this.#send(encodeMessage(MESSAGE.haveAll));
+    else if (this.supportsFast && have.count === 0) this.#send(encodeMessage(MESSAGE.haveNone));
+    else if (have.count > 0) this.#send(encodeMessage(MESSAGE.bitfield, have.bytes));
+    if (handshake.supportsExtensions) {
+      const hello = encodeExtensionHandshake({
+        messageIds: {},
+        port,
+        client: clientName,
+        yourIp: this.address.host,
+        requestQueueLength: MOST_QUEUED_REQUESTS,
+        metadataSize: metainfo.infoBytes.length,
+        isUploadOnly: have.isFull,
+      });
+      this.#send(encodeExtended(0, hello));
+    }
+    this.transport.uncork();
+    if (log.enabled) log('%s open', formatAddress(this.address));
+  }
+
+  #onExtended(id: number, payload: Uint8Array): void {
+    if (id !== 0) return;
+    const hello = decodeExtensionHandshake(payload);
+    if (hello.requestQueueLength !== undefined) this.pipeline.limitTo(hello.requestQueueLength);
+    if (hello.client !== undefined) this.client = hello.client;
+    if (hello.port !== undefined) this.#swarm.onPort(this, hello.port);
+  }
+
+  // ── What the peer has, and whether we want it ─────────────────────────────────────────────────────────────────────
+
+  #onHave(index: number): void {
+    if (index >= this.have.length) throw new ProtocolError('ERR_WIRE', `have ${index} of ${this.have.length} pieces`);
+    if (this.have.has(index)) return;
+    this.have.add(index);
+    this.#swarm.onHave(this, index);
+    if (!this.#swarm.have.has(index)) this.#interesting++;
+    this.#updateInterest();
+  }
+
+  /** aria2 sends a second bitfield in mid-stream, so this may come at any time. */
+  #setHaves(change: () => void): void {
+    this.#swarm.onHavesGone(this);
+    change();
+    this.#swarm.onHaves(this);
+    this.#interesting = this.have.countWithout(this.#swarm.have);
+    this.#updateInterest();
+  }
+
+  #updateInterest(): void {
+    const isInteresting = this.#interesting > 0;
+    if (isInteresting !== this.amInterested) {
+      this.amInterested = isInteresting;
+      this.#send(encodeMessage(isInteresting ? MESSAGE.interested : MESSAGE.notInterested));
+    }
+    if (isInteresting && !this.peerChoking) this.#fill();
+  }
+
+  // ── Requests: what the peer owes us ───────────────────────────────────────────────────────────────────────────────
+
+  #fill(): void {
+    if (this.#phase !== 'open' || this.peerChoking || !this.amInterested || this.#now < this.#holdUntil) return;
+    const target = this.isSnubbed ? 1 : this.pipeline.target;
+    const room = target - this.requests.size;
+    if (room < Math.max(1, target >> 2)) return; // requests go out in batches
+    const blocks = this.#requested;
+    blocks.length = 0;
+    this.#swarm.assembler.takeBlocks(this, room, blocks);
+    if (blocks.length < room) this.#swarm.onStarving(this, room - blocks.length, blocks);
+    if (blocks.length === 0) return;
+    const { assembler } = this.#swarm;
+    const bytes = new Uint8Array(blocks.length * REQUEST_LENGTH);
+    for (let at = 0; at < blocks.length; at++) {
+      const block = blocks[at]!;
+      this.requests.add(block, this.#now);
+      const index = assembler.indexOf(block);
+      writeRequest(
+        bytes,
+        at * REQUEST_LENGTH,
+        MESSAGE.request,
+        index,
+        assembler.beginOf(block),
+        assembler.lengthOf(block),
+      );
+    }
+    this.#send(bytes);
+  }
+
+  /** Its blocks are for others to fetch now; it keeps one request to show that it is back. */
+  #snub(): void {
+    if (log.enabled) log('%s is snubbed', formatAddress(this.address));
+    this.isSnubbed = true;
+    this.#giveUpRequests();
+    this.lastBlockAtMs = this.#now;
+    this.pipeline.reset();
+    this.pipeline.limitTo(Math.max(16, this.pipeline.limit >> 1)); // it may have dropped what it could not queue
+  }
+
+  #giveUpRequests(): void {
+    const blocks = this.requests.clear();
+    for (const block of blocks) this.#swarm.assembler.giveBack(block);
+    this.#keepLate(blocks);
+    this.#swarm.assembler.leave(this);
+  }
+
+  #keepLate(blocks: readonly number[]): void {
+    if (this.#late.size + blocks.length > MOST_LATE) this.#late.clear();
+    for (const block of blocks.slice(0, MOST_LATE)) this.#late.add(block, this.#now);
+  }
+
+  #onChoke(): void {
+    this.peerChoking = true;
+    this.#giveUpRequests();
+    this.pipeline.reset();
+  }
+
+  #onReject(index: number, begin: number): void {
+    const { assembler, metainfo } = this.#swarm;
+    if (index >= metainfo.pieceCount || begin % 16_384 !== 0) return;
+    const block = index * assembler.blocksPerPiece + begin / 16_384;
+    if (this.requests.remove(block) < 0) return;
+    assembler.giveBack(block);
+    assembler.leave(this);
+    this.#holdUntil = this.#now + Math.min(LONGEST_HOLD_MS, 100 * 2 ** Math.min(this.#rejects++, 10));
+  }
+
+  // ── Uploads: what we owe the peer ─────────────────────────────────────────────────────────────────────────────────
+
+  #onRequest(index: number, begin: number, length: number): void {
+    const isServed = !this.amChoking && index < this.have.length && this.#swarm.have.has(index);
+    if (isServed && this.#uploads.add(index, begin, length)) return this.#uploads.pump();
+    if (!this.supportsFast) return;
+    const reject = new Uint8Array(REQUEST_LENGTH);
+    writeRequest(reject, 0, MESSAGE.rejectRequest, index, begin, length);
+    this.#send(reject);
+  }
+
+  #onCancel(index: number, begin: number, length: number): void {
+    if (!this.#uploads.cancel(index, begin, length) || !this.supportsFast) return;
+    const reject = new Uint8Array(REQUEST_LENGTH);
+    writeRequest(reject, 0, MESSAGE.rejectRequest, index, begin, length);
+    this.#send(reject);
+  }
+
+  // ── Sending ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #flushHaves(): void {
+    if (this.#pendingHaves.length === 0) return;
+    const haves = this.#pendingHaves;
+    this.#pendingHaves = [];
+    this.#send(Buffer.concat(haves.map(encodeHave)));
+  }
+
+  #sendRequest(id: number, block: number): void {
+    const { assembler } = this.#swarm;
+    const bytes = new Uint8Array(REQUEST_LENGTH);
+    writeRequest(bytes, 0, id, assembler.indexOf(block), assembler.beginOf(block), assembler.lengthOf(block));
+    this.#send(bytes);
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#phase === 'closed') return;
+    this.#lastSentAt = this.#now;
+    this.transport.write(bytes);
+  }
+}

@@ -1,0 +1,322 @@
+import createDebug from 'debug';
+import { formatAddress, type PeerAddress } from '../common/address.js';
+import type { Bitfield } from '../common/bitfield.js';
+import type { Metainfo } from '../metainfo/metainfo.js';
+import type { PieceAssembler } from '../piece/assembler.js';
+import type { PiecePicker } from '../piece/picker.js';
+import { AddressPool } from './address-pool.js';
+import { Choker } from './choker.js';
+import { PeerConnection, type Swarm } from './connection.js';
+import { hedge } from './endgame.js';
+import { clientName, type Handshake } from './handshake.js';
+import { acceptTcp, dialTcp, type Transport } from './transport.js';
+import type { BlockReader } from './upload.js';
+import type { IncomingPeer } from './listener.js';
+
+const log = createDebug('torrent-dl:peer');
+
+const TICK_MS = 100;
+const RECHOKE_MS = 10_000;
+/** New connections per second, and at once after a pause: a burst of SYNs fills home routers' tables. */
+const DIALS_PER_SECOND = 30;
+const MOST_DIALS_AT_ONCE = 40;
+const MOST_HALF_OPEN = 40;
+const NEED_PEERS_MS = 5000;
+const TURNOVER_MS = 10_000;
+/** A connection may be of no use to either side for so long when others wait for its place. */
+const USELESS_AFTER_MS = 60_000;
+/** Two connections to one peer younger than that crossed each other: both sides keep the same one. */
+const CROSSED_MS = 10_000;
+
+export interface PeerManagerOptions {
+  readonly metainfo: Metainfo;
+  readonly peerId: Uint8Array;
+  /** The pieces that we have; owned by the download. */
+  readonly have: Bitfield;
+  readonly picker: PiecePicker;
+  readonly assembler: PieceAssembler;
+  readonly reader: BlockReader;
+  readonly port: number;
+  readonly clientName: string;
+  readonly maxPeers: number;
+  /** Payload bytes came, of which so many were of no use. */
+  readonly onPayload: (received: number, wasted: number) => void;
+  readonly onUploaded: (length: number) => void;
+  readonly onReadError: (error: unknown) => void;
+  readonly onBanned: (address: PeerAddress) => void;
+  /** All known addresses are in use or waiting, and there is room for more. */
+  readonly onNeedPeers: () => void;
+}
+
+/** All connections of one download: dials, accepts, chokes, and drops who is of no use. */
+export class PeerManager implements Swarm, AsyncDisposable {
+  readonly metainfo: Metainfo;
+  readonly peerId: Uint8Array;
+  readonly have: Bitfield;
+  readonly assembler: PieceAssembler;
+  readonly reader: BlockReader;
+  readonly port: number;
+  readonly clientName: string;
+  readonly connections = new Set<PeerConnection>();
+  readonly pool: AddressPool;
+  readonly #options: PeerManagerOptions;
+  readonly #picker: PiecePicker;
+  readonly #choker = new Choker();
+  readonly #timer: NodeJS.Timeout;
+  /** Where the sender of a block was, by id: guilt may show after it has gone. */
+  readonly #senders = new Map<number, { address: PeerAddress; peerIdKey: string }>();
+  readonly #bannedIds = new Set<string>();
+  #nextId = 1;
+  #dialAllowance = MOST_DIALS_AT_ONCE;
+  #lastTickAt: number;
+  #rechokeAt = 0;
+  #needPeersAt = 0;
+  #turnoverAt = 0;
+  #isClosed = false;
+
+  constructor(options: PeerManagerOptions) {
+    this.#options = options;
+    this.metainfo = options.metainfo;
+    this.peerId = options.peerId;
+    this.have = options.have;
+    this.assembler = options.assembler;
+    this.reader = options.reader;
+    this.port = options.port;
+    this.clientName = options.clientName;
+    this.#picker = options.picker;
+    this.#lastTickAt = performance.now();
+    this.pool = new AddressPool({ now: this.#lastTickAt });
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  get openCount(): number {
+    let count = 0;
+    for (const connection of this.connections) if (connection.isOpen) count++;
+    return count;
+  }
+
+  get seedCount(): number {
+    let count = 0;
+    for (const connection of this.connections) if (connection.isOpen && connection.isSeed) count++;
+    return count;
+  }
+
+  /** Takes addresses in; dials some at once. */
+  add(addresses: readonly PeerAddress[], source: string): void {
+    if (this.#isClosed) return;
+    this.pool.add(addresses, source);
+    this.#dial(performance.now());
+  }
+
+  /** Takes over a peer that dialled us. */
+  accept({ socket, received }: IncomingPeer): void {
+    const address = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    if (this.#isClosed || this.connections.size >= this.#options.maxPeers || this.pool.isBanned(address)) {
+      socket.destroy();
+      return;
+    }
+    const connection = this.#create();
+    this.#attach(connection, acceptTcp(socket, connection));
+    connection.onBytes(received, received.length);
+  }
+
+  /** A piece was verified. */
+  broadcastHave(index: number): void {
+    for (const connection of this.connections) connection.sendHave(index);
+  }
+
+  /** These senders brought wrong bytes: they are out, and stay out. */
+  ban(ids: readonly number[]): void {
+    for (const id of ids) {
+      const sender = this.#senders.get(id);
+      if (!sender) continue;
+      log('banned %s', formatAddress(sender.address));
+      this.pool.ban(sender.address);
+      this.#bannedIds.add(sender.peerIdKey);
+      this.#options.onBanned(sender.address);
+    }
+    for (const connection of [...this.connections]) {
+      if (ids.includes(connection.id) || this.pool.isBanned(connection.address)) connection.close('banned');
+    }
+  }
+
+  /** Nothing is missing any more: seeds have nothing to gain from each other. */
+  dropSeeds(): void {
+    for (const connection of [...this.connections]) if (connection.isSeed) connection.close('both are seeds');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    for (const connection of [...this.connections]) connection.close('we are leaving');
+    return Promise.resolve();
+  }
+
+  // ── From the connections (Swarm) ──────────────────────────────────────────────────────────────────────────────────
+
+  onHandshake(connection: PeerConnection, handshake: Handshake): string | undefined {
+    if (Buffer.compare(handshake.peerId, this.peerId) === 0) {
+      if (!connection.transport.isIncoming) this.pool.markSelf(connection.address);
+      return 'that is ourselves';
+    }
+    const key = Buffer.from(handshake.peerId).toString('latin1');
+    if (this.#bannedIds.has(key)) return 'banned';
+    const twin = this.#twinOf(connection, key);
+    if (twin) {
+      const theyInitiate = Buffer.compare(handshake.peerId, this.peerId) > 0;
+      const keepsNew =
+        this.#lastTickAt - twin.connectedAtMs < CROSSED_MS && connection.transport.isIncoming === theyInitiate;
+      if (!keepsNew) return 'connected already';
+      twin.close('the same peer has dialled us');
+    }
+    connection.peerIdKey = key;
+    connection.client = clientName(handshake.peerId);
+    this.#senders.set(connection.id, { address: connection.address, peerIdKey: key });
+    if (!connection.transport.isIncoming) this.pool.connected(connection.address);
+    return undefined;
+  }
+
+  onHavesGone(connection: PeerConnection): void {
+    this.#picker.removePeer(connection.have);
+  }
+
+  onHaves(connection: PeerConnection): void {
+    this.#picker.addPeer(connection.have);
+    if (this.have.isFull && connection.isSeed) connection.close('both are seeds');
+  }
+
+  onHave(connection: PeerConnection, index: number): void {
+    this.#picker.addHave(index);
+    if (this.have.isFull && connection.isSeed) connection.close('both are seeds');
+  }
+
+  onInterest(connection: PeerConnection): void {
+    if (!connection.peerInterested || !connection.amChoking) return;
+    if (this.#choker.mayUnchoke(this.#candidates())) connection.setChoking(false);
+  }
+
+  onPort(connection: PeerConnection, port: number): void {
+    if (!connection.transport.isIncoming || port === 0) return;
+    const address = { host: connection.address.host, port };
+    this.pool.add([address], 'peer');
+    this.pool.connected(address);
+    connection.listensAt = address;
+  }
+
+  onDuplicate(connection: PeerConnection, block: number): void {
+    for (const other of this.connections) if (other !== connection) other.cancel(block);
+  }
+
+  onStarving(connection: PeerConnection, most: number, out: number[]): void {
+    if (out.length === 0) hedge(connection, this.connections, this.assembler, performance.now(), most, out);
+  }
+
+  onPayload(received: number, wasted: number): void {
+    this.#options.onPayload(received, wasted);
+  }
+
+  onUploaded(_connection: PeerConnection, length: number): void {
+    this.#options.onUploaded(length);
+  }
+
+  onReadError(error: unknown): void {
+    this.#options.onReadError(error);
+  }
+
+  onClose(connection: PeerConnection, reason: string): void {
+    if (!this.connections.delete(connection)) return;
+    this.#picker.removePeer(connection.have);
+    if (!connection.isUseful) this.#senders.delete(connection.id);
+    const address = connection.listensAt ?? (connection.transport.isIncoming ? undefined : connection.address);
+    if (!address || this.#isClosed) return;
+    const now = performance.now();
+    if (connection.wasOpen) this.pool.disconnected(address, now, { wasUseful: connection.isUseful });
+    else this.pool.failed(address, now, reason);
+  }
+
+  // ── Dialling, choking, turnover ───────────────────────────────────────────────────────────────────────────────────
+
+  #create(): PeerConnection {
+    const connection = new PeerConnection(this.#nextId++, this, performance.now());
+    this.connections.add(connection);
+    return connection;
+  }
+
+  #attach(connection: PeerConnection, transport: Transport): void {
+    connection.attach(transport);
+    this.#picker.addPeer(connection.have);
+  }
+
+  #dial(now: number): void {
+    let halfOpen = 0;
+    for (const connection of this.connections) if (!connection.isOpen) halfOpen++;
+    while (halfOpen < MOST_HALF_OPEN && this.connections.size < this.#options.maxPeers && this.#dialAllowance >= 1) {
+      const address = this.pool.next(now);
+      if (!address) return;
+      halfOpen++;
+      this.#dialAllowance--;
+      const connection = this.#create();
+      this.#attach(connection, dialTcp(address, connection));
+    }
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const elapsed = now - this.#lastTickAt;
+    this.#lastTickAt = now;
+    this.#dialAllowance = Math.min(MOST_DIALS_AT_ONCE, this.#dialAllowance + (elapsed / 1000) * DIALS_PER_SECOND);
+    this.assembler.tick();
+    for (const connection of [...this.connections]) connection.tick(now);
+    if (now >= this.#rechokeAt) this.#rechoke(now);
+    if (now >= this.#turnoverAt) this.#turnOver(now);
+    this.#dial(now);
+    if (now >= this.#needPeersAt && this.connections.size < this.#options.maxPeers) {
+      this.#needPeersAt = now + NEED_PEERS_MS;
+      this.#options.onNeedPeers();
+    }
+  }
+
+  #rechoke(now: number): void {
+    this.#rechokeAt = now + RECHOKE_MS;
+    const unchoked = new Set(this.#choker.rechoke(this.#candidates(), now));
+    for (const connection of this.connections) connection.setChoking(!unchoked.has(connection.id));
+  }
+
+  #candidates() {
+    return [...this.connections]
+      .filter((connection) => connection.isOpen)
+      .map((connection) => ({
+        id: connection.id,
+        isUnchoked: !connection.amChoking,
+        peerInterested: connection.peerInterested,
+        downloadPerSecond: connection.downloadPerSecond(),
+        uploadPerSecond: connection.uploadPerSecond(),
+        isSnubbed: connection.isSnubbed,
+        connectedAtMs: connection.connectedAtMs,
+        weAreSeeding: this.have.isFull,
+      }));
+  }
+
+  /** With all places taken, one that is of no use makes room for an address that was not tried yet. */
+  #turnOver(now: number): void {
+    this.#turnoverAt = now + TURNOVER_MS;
+    if (this.connections.size < this.#options.maxPeers || this.pool.waiting === 0) return;
+    for (const connection of this.connections) {
+      const isUseless = !connection.amInterested && !connection.peerInterested;
+      if ((isUseless || connection.isSnubbed) && now - connection.lastBlockAtMs > USELESS_AFTER_MS) {
+        connection.close('of no use');
+        return;
+      }
+    }
+  }
+
+  /** Another open connection to the same peer, by its id and host; two addresses that we dialled are two peers. */
+  #twinOf(connection: PeerConnection, key: string): PeerConnection | undefined {
+    for (const other of this.connections) {
+      if (other === connection || !other.isOpen || other.peerIdKey !== key) continue;
+      const bothDialled = !other.transport.isIncoming && !connection.transport.isIncoming;
+      if (other.address.host === connection.address.host && !bothDialled) return other;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,91 @@
+import { BLOCK_LENGTH } from '../common/pieces.js';
+
+/** Requests at the start: enough to see a rate, little enough for a slow peer to answer soon. */
+const INITIAL = 16;
+const LEAST = 4;
+/** Asked of a peer that did not name its limit (`reqq`). */
+const UNKNOWN_LIMIT = 4096;
+/** Time to keep a peer busy beyond the round trip, and the most bytes that this may be. */
+const SLACK_MS = 400;
+const MOST_SLACK = 2 * 1024 * 1024;
+/** A rate is measured over one round trip, but at least that long. */
+const LEAST_WINDOW_MS = 50;
+/** Growth in a window by which slow start goes on. */
+const STILL_GROWING = 1.25;
+
+/**
+ * How many requests to keep in flight: what the path holds (rate × shortest round trip, doubled so that growth shows)
+ * and some slack. Begins with a slow start, as TCP does: one more for each block that came, until the rate stops growing.
+ */
+export class RequestPipeline {
+  #limit = UNKNOWN_LIMIT;
+  #target = INITIAL;
+  #isSlowStart = true;
+  #roundTripMs = Infinity;
+  #windowStart = -1;
+  #windowBytes = 0;
+  #perMs = 0;
+
+  /** Requests to have in flight now. */
+  get target(): number {
+    return this.#target;
+  }
+
+  /** Shortest time from request to block, in ms; Infinity before the first block. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  /** Bytes per second in the last window of about a round trip; 0 before the first. */
+  get perSecond(): number {
+    return this.#perMs * 1000;
+  }
+
+  /** The peer said how many requests it keeps (`reqq`, BEP 10), or showed it by dropping some. */
+  limitTo(requests: number): void {
+    this.#limit = Math.max(1, Math.min(requests, UNKNOWN_LIMIT * 2));
+    this.#target = Math.min(this.#target, this.#limit);
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** A block of `bytes` came that was requested at `sentAt`. */
+  received(bytes: number, sentAtMs: number, nowMs: number): void {
+    // Never forgotten: once the pipe is full every later trip holds our own queue, and would make it longer still.
+    this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - sentAtMs);
+    this.#windowBytes += bytes;
+    if (this.#isSlowStart && this.#target < this.#limit) this.#target++;
+    if (this.#windowStart < 0) this.#windowStart = sentAtMs;
+    const elapsed = nowMs - this.#windowStart;
+    if (elapsed >= Math.max(LEAST_WINDOW_MS, this.#roundTripMs)) this.#endWindow(elapsed, nowMs);
+  }
+
+  /** Nothing is owed: what follows is measured anew, lest idle time counts as slowness. */
+  paused(): void {
+    this.#windowStart = -1;
+    this.#windowBytes = 0;
+  }
+
+  /** The peer is choking or stalls: what we know of its rate is void. */
+  reset(): void {
+    this.#isSlowStart = true;
+    this.#target = Math.min(INITIAL, this.#limit);
+    this.#perMs = 0;
+    this.paused();
+  }
+
+  #endWindow(elapsedMs: number, nowMs: number): void {
+    const perMs = this.#windowBytes / elapsedMs;
+    if (this.#isSlowStart && perMs < this.#perMs * STILL_GROWING) this.#isSlowStart = false;
+    // A fall is taken slowly, one late window is no new rate.
+    this.#perMs = perMs > this.#perMs ? perMs : this.#perMs * 0.75 + perMs * 0.25;
+    this.#windowStart = nowMs;
+    this.#windowBytes = 0;
+    if (this.#isSlowStart) return;
+    const path = 2 * this.#perMs * Math.max(this.#roundTripMs, 1);
+    const slack = Math.min(this.#perMs * SLACK_MS, MOST_SLACK);
+    this.#target = Math.min(this.#limit, Math.max(LEAST, Math.ceil((path + slack) / BLOCK_LENGTH)));
+  }
+}

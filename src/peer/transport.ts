@@ -1,0 +1,104 @@
+import net from 'node:net';
+import type { PeerAddress } from '../common/address.js';
+
+/** A way to a peer: TCP here; encrypted and uTP ways have the same shape. */
+export interface Transport {
+  readonly address: PeerAddress;
+  readonly isIncoming: boolean;
+  /** Bytes that wait to be sent. */
+  readonly queued: number;
+  /** Sends the bytes; they must not change until they are gone. */
+  write: (bytes: Uint8Array) => void;
+  /** Between the two, writes are gathered into one. */
+  cork: () => void;
+  uncork: () => void;
+  /** Ends it at once; no event follows. */
+  close: () => void;
+}
+
+export interface TransportEvents {
+  onConnect: () => void;
+  /** `length` bytes came; `chunk` is reused after the call. */
+  onBytes: (chunk: Uint8Array, length: number) => void;
+  /** All that was written has been sent. */
+  onDrain: () => void;
+  onClose: (reason: string) => void;
+}
+
+const SCRATCH_LENGTH = 262_144;
+
+/**
+ * One scratch for all sockets. libuv asks for memory, reads and calls back in one go, and `onBytes` keeps nothing, so
+ * two sockets never share it at a time. A read takes up to 16 blocks at once; copying them to their places costs less
+ * than a read for each head and each block would (ARCHITECTURE.md has the figures). On Windows a read may be pending
+ * while others run, so there each socket has its own.
+ */
+const shared = process.platform === 'win32' ? undefined : new Uint8Array(SCRATCH_LENGTH);
+
+class TcpTransport implements Transport {
+  readonly address: PeerAddress;
+  readonly isIncoming: boolean;
+  readonly #socket: net.Socket;
+
+  constructor(socket: net.Socket, address: PeerAddress, isIncoming: boolean) {
+    this.#socket = socket;
+    this.address = address;
+    this.isIncoming = isIncoming;
+    socket.setNoDelay(true);
+  }
+
+  get queued(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners('close');
+    this.#socket.destroy();
+  }
+}
+
+function listen(socket: net.Socket, events: TransportEvents): void {
+  let reason = 'closed by the peer';
+  socket.on('drain', () => events.onDrain());
+  socket.on('error', (error: NodeJS.ErrnoException) => (reason = error.code ?? error.message));
+  socket.on('close', () => events.onClose(reason));
+}
+
+/** Dials a peer. The events begin with `onConnect` or `onClose`. */
+export function dialTcp(address: PeerAddress, events: TransportEvents): Transport {
+  const buffer = shared ?? new Uint8Array(SCRATCH_LENGTH);
+  const callback = (length: number): boolean => {
+    events.onBytes(buffer, length);
+    return true;
+  };
+  const socket = net.connect({ ...address, autoSelectFamily: false, onread: { buffer, callback } });
+  listen(socket, events);
+  socket.on('connect', () => events.onConnect());
+  return new TcpTransport(socket, address, false);
+}
+
+/** Takes over an accepted socket. Node gives those no `onread`, so each read has memory of its own. */
+export function acceptTcp(socket: net.Socket, events: TransportEvents): Transport {
+  const address = { host: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+  listen(socket, events);
+  socket.on('data', (chunk) => events.onBytes(chunk, chunk.length));
+  socket.resume();
+  return new TcpTransport(socket, address, true);
+}
+
+/** An IPv4 address on a dual-stack socket comes as `::ffff:192.0.2.1`. */
+export function plainAddress(host: string): string {
+  return host.startsWith('::ffff:') && host.includes('.') ? host.slice('::ffff:'.length) : host;
+}

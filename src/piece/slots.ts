@@ -1,0 +1,206 @@
+import { BLOCK_LENGTH, lengthOfPiece, type PieceLayout } from '../common/pieces.js';
+
+/** Memory for pieces in progress: enough for 100 ms × 500 MB/s, and little beside the rest of the process. */
+const MEMORY_BUDGET = 64 * 1024 * 1024;
+/** With huge pieces the budget gives way: fewer pieces at once than this would let one slow peer block all others. */
+const LEAST_SLOTS = 4;
+
+const UNREQUESTED = 0;
+const REQUESTED = 1;
+const RECEIVED = 2;
+
+/**
+ * The memory of the pieces in progress, one slot each, and what has arrived of them.
+ *
+ *     free ──start──► filling ──last block closed──► writing (at a disk thread) ──free──► free
+ *
+ * Only a filling slot is ever written to. A block in transit has one writer; whoever lost that place writes nowhere, so
+ * a late peer cannot change bytes that were verified.
+ * All tables are flat: entry `slot * blocksPerSlot + n` belongs to block n of the piece in that slot.
+ */
+export class Slots {
+  readonly memory: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly slotLength: number;
+  readonly blocksPerSlot: number;
+  readonly count: number;
+  readonly #layout: PieceLayout;
+  readonly #free: number[] = [];
+  /** Slots that have blocks nobody was asked for, in the order in which they were started. */
+  readonly open: number[] = [];
+  readonly #pieceOf: Int32Array;
+  readonly #slotOf: Int32Array;
+  readonly #blocks: Int32Array;
+  readonly #unrequested: Int32Array;
+  readonly #missing: Int32Array;
+  readonly #cursor: Int32Array;
+  readonly #users: Int32Array;
+  readonly #filling: Float64Array;
+  #fillings = 0;
+  readonly #state: Uint8Array;
+  readonly #requests: Uint8Array;
+  readonly #sender: Int32Array;
+  readonly #writer: Int32Array;
+
+  constructor(layout: PieceLayout, budget = MEMORY_BUDGET) {
+    this.#layout = layout;
+    this.slotLength = Math.min(layout.pieceLength, Math.max(1, layout.totalLength));
+    this.blocksPerSlot = Math.ceil(this.slotLength / BLOCK_LENGTH);
+    const most = Math.min(Math.floor(budget / (this.blocksPerSlot * BLOCK_LENGTH)), layout.pieceCount);
+    this.count = Math.max(1, most, Math.min(LEAST_SLOTS, layout.pieceCount));
+    this.memory = new SharedArrayBuffer(this.count * this.slotLength);
+    this.bytes = new Uint8Array(this.memory);
+    this.#pieceOf = new Int32Array(this.count).fill(-1);
+    this.#slotOf = new Int32Array(layout.pieceCount).fill(-1);
+    this.#blocks = new Int32Array(this.count);
+    this.#unrequested = new Int32Array(this.count);
+    this.#missing = new Int32Array(this.count);
+    this.#cursor = new Int32Array(this.count);
+    this.#users = new Int32Array(this.count);
+    this.#filling = new Float64Array(this.count);
+    const entries = this.count * this.blocksPerSlot;
+    this.#state = new Uint8Array(entries);
+    this.#requests = new Uint8Array(entries);
+    this.#sender = new Int32Array(entries);
+    this.#writer = new Int32Array(entries);
+    // A stack: the slot freed last is used next, so memory that was never needed is never touched.
+    for (let slot = this.count - 1; slot >= 0; slot--) this.#free.push(slot);
+  }
+
+  get freeCount(): number {
+    return this.#free.length;
+  }
+
+  /** The slot of a piece in progress, or -1. */
+  slotOf(index: number): number {
+    return this.#slotOf[index]!;
+  }
+
+  pieceOf(slot: number): number {
+    return this.#pieceOf[slot]!;
+  }
+
+  /** Which filling of the slot this is: a number that never comes again; 0 while it is free. */
+  filling(slot: number): number {
+    return this.#filling[slot]!;
+  }
+
+  /** Takes a free slot for a piece; there must be one. */
+  start(index: number): number {
+    const slot = this.#free.pop()!;
+    const blocks = Math.ceil(lengthOfPiece(this.#layout, index) / BLOCK_LENGTH);
+    const from = slot * this.blocksPerSlot;
+    this.#state.fill(UNREQUESTED, from, from + blocks);
+    this.#requests.fill(0, from, from + blocks);
+    this.#sender.fill(0, from, from + blocks);
+    this.#writer.fill(0, from, from + blocks);
+    this.#filling[slot] = ++this.#fillings;
+    this.#pieceOf[slot] = index;
+    this.#slotOf[index] = slot;
+    this.#blocks[slot] = this.#unrequested[slot] = this.#missing[slot] = blocks;
+    this.#cursor[slot] = this.#users[slot] = 0;
+    this.open.push(slot);
+    return slot;
+  }
+
+  /** Gives a slot back; whoever still writes to it writes nowhere. */
+  free(slot: number): void {
+    const from = slot * this.blocksPerSlot;
+    this.#writer.fill(0, from, from + this.#blocks[slot]!);
+    this.#slotOf[this.#pieceOf[slot]!] = -1;
+    this.#pieceOf[slot] = -1;
+    this.#filling[slot] = 0;
+    if (this.#unrequested[slot]! > 0) this.#close(slot);
+    this.#unrequested[slot] = 0;
+    this.#free.push(slot);
+  }
+
+  hasUnrequested(slot: number): boolean {
+    return this.#unrequested[slot]! > 0;
+  }
+
+  /** How many peers work on the slot; see `join` and `leave`. */
+  users(slot: number): number {
+    return this.#users[slot]!;
+  }
+
+  join(slot: number): void {
+    this.#users[slot]!++;
+  }
+
+  leave(slot: number): void {
+    this.#users[slot]!--;
+  }
+
+  /** Marks the first block that nobody was asked for as requested and gives its number in the piece; there must be one. */
+  request(slot: number): number {
+    const from = slot * this.blocksPerSlot;
+    let block = this.#cursor[slot]!;
+    while (this.#state[from + block] !== UNREQUESTED) block++;
+    this.#cursor[slot] = block + 1;
+    this.#state[from + block] = REQUESTED;
+    this.#requests[from + block] = 1;
+    if (--this.#unrequested[slot]! === 0) this.#close(slot);
+    return block;
+  }
+
+  /** One peer more was asked for a requested block (endgame). */
+  requestAgain(slot: number, block: number): void {
+    this.#requests[slot * this.blocksPerSlot + block]!++;
+  }
+
+  /** How many peers owe the block. */
+  requests(slot: number, block: number): number {
+    return this.#requests[slot * this.blocksPerSlot + block]!;
+  }
+
+  /** A peer owes the block no longer; when nobody does it can be requested again. */
+  unrequest(slot: number, block: number): void {
+    const entry = slot * this.blocksPerSlot + block;
+    if (this.#state[entry] !== REQUESTED || --this.#requests[entry]! > 0) return;
+    this.#state[entry] = UNREQUESTED;
+    if (block < this.#cursor[slot]!) this.#cursor[slot] = block;
+    if (this.#unrequested[slot]!++ === 0) this.open.push(slot);
+  }
+
+  isMissing(slot: number, block: number): boolean {
+    return this.#state[slot * this.blocksPerSlot + block] !== RECEIVED;
+  }
+
+  /** Who is writing the block now: a peer's id, or 0. */
+  writer(slot: number, block: number): number {
+    return this.#writer[slot * this.blocksPerSlot + block]!;
+  }
+
+  setWriter(slot: number, block: number, peer: number): void {
+    this.#writer[slot * this.blocksPerSlot + block] = peer;
+  }
+
+  /** The block is whole, by `peer`. Says whether the piece is now, too. */
+  receive(slot: number, block: number, peer: number): boolean {
+    const entry = slot * this.blocksPerSlot + block;
+    if (this.#state[entry] === UNREQUESTED && --this.#unrequested[slot]! === 0) this.#close(slot);
+    this.#state[entry] = RECEIVED;
+    this.#requests[entry] = 0;
+    this.#writer[entry] = 0;
+    this.#sender[entry] = peer;
+    return --this.#missing[slot]! === 0;
+  }
+
+  /** Who sent each block of the piece, in order. */
+  senders(slot: number): Int32Array {
+    const from = slot * this.blocksPerSlot;
+    return this.#sender.subarray(from, from + this.#blocks[slot]!);
+  }
+
+  /** The bytes of a slot's piece. */
+  piece(slot: number): Uint8Array {
+    const from = slot * this.slotLength;
+    return this.bytes.subarray(from, from + lengthOfPiece(this.#layout, this.#pieceOf[slot]!));
+  }
+
+  #close(slot: number): void {
+    const at = this.open.indexOf(slot);
+    if (at >= 0) this.open.splice(at, 1);
+  }
+}

@@ -1,0 +1,203 @@
+/** A peer that does what the test says: honest, or one of the kinds that break downloaders. */
+import { once } from 'node:events';
+import net from 'node:net';
+import { contentFiles, type MadeTorrent } from './torrent.js';
+
+const BLOCK = 16_384;
+
+/** What a scripted peer does with a request. */
+export type Behaviour =
+  | 'honest'
+  /** Flips a byte in every block. */
+  | 'corrupt'
+  /** Flips a byte in every fourth block only. */
+  | 'corrupt-some'
+  /** Unchokes, takes requests, sends nothing. */
+  | 'stall'
+  /** Begins a block and stops in the middle of it. */
+  | 'stall-in-block'
+  /** Sends a byte now and then. */
+  | 'trickle'
+  /** Hangs up after each block. */
+  | 'disconnect'
+  | 'never-unchoke'
+  /** Says reject to every request (BEP 6). */
+  | 'reject';
+
+export interface ScriptedPeerOptions {
+  readonly behaviour?: Behaviour;
+  readonly host?: string;
+  /** Bytes per second over all connections. */
+  readonly rate?: number;
+  /** Indexes of the pieces it has; all by default. */
+  readonly pieces?: readonly number[];
+}
+
+/** Serves a torrent on loopback in the way it was told. */
+export class ScriptedPeer implements AsyncDisposable {
+  readonly address: { host: string; port: number };
+  /** Connections that completed a handshake. */
+  connections = 0;
+  /** Blocks asked for, blocks sent whole, and payload bytes. */
+  requests = 0;
+  blocks = 0;
+  sent = 0;
+  readonly #server: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  private constructor(server: net.Server, torrent: MadeTorrent, options: ScriptedPeerOptions) {
+    this.#server = server;
+    this.address = { host: options.host ?? '127.0.0.1', port: (server.address() as net.AddressInfo).port };
+    const data = Buffer.concat(contentFiles(torrent).map((file) => file.data));
+    server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+      socket.on('error', () => undefined);
+      new Conversation(socket, torrent, data, options, this, this.#timers);
+    });
+  }
+
+  static async open(torrent: MadeTorrent, options: ScriptedPeerOptions = {}): Promise<ScriptedPeer> {
+    const server = net.createServer({ noDelay: true }).listen(0, options.host ?? '127.0.0.1');
+    await once(server, 'listening');
+    return new ScriptedPeer(server, torrent, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const socket of this.#sockets) socket.destroy();
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    await closed;
+  }
+}
+
+class Conversation {
+  #input = Buffer.alloc(0);
+  #isOpen = false;
+  #queue: { index: number; begin: number; length: number }[] = [];
+  #allowance = 0;
+
+  constructor(
+    readonly socket: net.Socket,
+    readonly torrent: MadeTorrent,
+    readonly data: Buffer,
+    readonly options: ScriptedPeerOptions,
+    readonly peer: ScriptedPeer,
+    timers: Set<NodeJS.Timeout>,
+  ) {
+    socket.on('data', (chunk) => {
+      this.#input = Buffer.concat([this.#input, chunk]);
+      this.#read();
+    });
+    const isPaced = options.rate !== undefined || options.behaviour === 'trickle';
+    if (!isPaced) return;
+    const timer = setInterval(() => this.#pace(), 20);
+    timers.add(timer);
+    socket.on('close', () => {
+      clearInterval(timer);
+      timers.delete(timer);
+    });
+  }
+
+  #read(): void {
+    if (!this.#isOpen) {
+      if (this.#input.length < 68) return;
+      this.#input = this.#input.subarray(68);
+      this.#isOpen = true;
+      this.peer.connections++;
+      this.#hello();
+    }
+    while (this.#input.length >= 4 && this.#input.length >= 4 + this.#input.readUInt32BE(0)) {
+      const length = this.#input.readUInt32BE(0);
+      if (length > 0) this.#onMessage(this.#input.subarray(4, 4 + length));
+      this.#input = this.#input.subarray(4 + length);
+    }
+  }
+
+  #hello(): void {
+    const handshake = Buffer.alloc(68);
+    handshake[0] = 19;
+    handshake.write('BitTorrent protocol', 1);
+    handshake[27] = 4; // fast extension
+    this.torrent.infoHash.copy(handshake, 28);
+    handshake.write('-SC0001-', 48);
+    handshake.write(String(this.peer.address.port).padStart(12, '0'), 56);
+    const bitfield = Buffer.alloc(Math.ceil(this.torrent.pieceCount / 8));
+    const pieces = this.options.pieces ?? Array.from({ length: this.torrent.pieceCount }, (_, index) => index);
+    for (const index of pieces) bitfield[index >> 3]! |= 0x80 >> (index & 7);
+    this.socket.write(Buffer.concat([handshake, message(5, bitfield)]));
+  }
+
+  #onMessage(bytes: Buffer): void {
+    if (bytes[0] === 2 && this.options.behaviour !== 'never-unchoke') this.socket.write(message(1));
+    if (bytes[0] === 8) {
+      const [index, begin] = [bytes.readUInt32BE(1), bytes.readUInt32BE(5)];
+      this.#queue = this.#queue.filter((request) => request.index !== index || request.begin !== begin);
+    }
+    if (bytes[0] !== 6) return;
+    this.peer.requests++;
+    if (this.options.behaviour === 'reject') {
+      this.socket.write(message(16, bytes.subarray(1)));
+      return;
+    }
+    this.#queue.push({ index: bytes.readUInt32BE(1), begin: bytes.readUInt32BE(5), length: bytes.readUInt32BE(9) });
+    if (this.options.rate === undefined) this.#serve(Infinity);
+  }
+
+  #pace(): void {
+    this.#allowance = Math.min(this.#allowance + (this.options.rate ?? 0) / 50, (this.options.rate ?? 0) / 10 + BLOCK);
+    this.#serve(this.#allowance);
+  }
+
+  #serve(most: number): void {
+    const { behaviour } = this.options;
+    if (behaviour === 'stall' || behaviour === 'never-unchoke') return;
+    let left = most;
+    while (this.#queue[0] && this.#queue[0].length <= left) {
+      const { index, begin, length } = this.#queue.shift()!;
+      left -= length;
+      this.#allowance -= length;
+      const at = index * this.torrent.pieceLength + begin;
+      const block = Buffer.from(this.data.subarray(at, at + length));
+      if (behaviour === 'corrupt' || (behaviour === 'corrupt-some' && (begin / BLOCK) % 4 === 0)) block[0]! ^= 0xff;
+      const head = Buffer.alloc(8);
+      head.writeUInt32BE(index, 0);
+      head.writeUInt32BE(begin, 4);
+      const bytes = message(7, Buffer.concat([head, block]));
+      if (behaviour === 'stall-in-block') {
+        this.socket.write(bytes.subarray(0, 1000));
+        this.#queue = [];
+        return;
+      }
+      this.socket.write(bytes);
+      this.peer.blocks++;
+      this.peer.sent += length;
+      if (behaviour === 'disconnect') return void this.socket.end();
+    }
+    if (behaviour === 'trickle' && this.#queue.length > 0) this.#trickle();
+  }
+
+  /** The first block's head, then a byte of it at each call. */
+  #trickle(): void {
+    const { index, begin, length } = this.#queue[0]!;
+    if (this.peer.sent === 0) {
+      const head = Buffer.alloc(13);
+      head.writeUInt32BE(9 + length, 0);
+      head[4] = 7;
+      head.writeUInt32BE(index, 5);
+      head.writeUInt32BE(begin, 9);
+      this.socket.write(head);
+    }
+    this.socket.write(this.data.subarray(this.peer.sent % this.data.length).subarray(0, 1));
+    this.peer.sent++;
+  }
+}
+
+function message(id: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(1 + payload.length, 0);
+  head[4] = id;
+  return Buffer.concat([head, payload]);
+}
