@@ -1,0 +1,110 @@
+import type { AxiosError, AxiosRequestConfig } from 'axios';
+import { HttpError } from './http-error.js';
+import { LocalGuard } from './local-guard.js';
+import { hostOf, isLoopback } from './url.js';
+import { CLIENT } from './version.js';
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+export { HttpError };
+
+export interface HttpLimits {
+  /** The answer, inflated, may have so many bytes. */
+  readonly maxLength: number;
+  /** For everything together, redirects and body too. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: Uint8Array;
+}
+
+/**
+ * Gets `url` (http or https; byte for byte as it stands), with the proxies of the environment except for loopback hosts.
+ * Follows up to 5 redirects, but never from a public host into the local network, where the reader of a torrent could
+ * otherwise be made to call services that trust him. Any status is an answer.
+ * @throws {HttpError} when nobody answers in time, too much is answered, or a redirect leads astray
+ */
+export async function httpGet(url: URL, { maxLength, timeoutMs, signal }: HttpLimits): Promise<HttpAnswer> {
+  const abort = new AbortController();
+  const stop = (): void => {
+    abort.abort();
+  };
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop);
+  const late = new HttpError('ERR_HTTP_TIMEOUT', `no whole answer within ${timeoutMs / 1000} s`);
+  const timer = setTimeout(() => {
+    abort.abort(late);
+  }, timeoutMs);
+  try {
+    return await follow(url, { maxContentLength: maxLength, signal: abort.signal });
+  } catch (error) {
+    if (error instanceof HttpError) throw error;
+    if (abort.signal.reason === late) throw late;
+    throw httpErrorOf(error as AxiosError);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+async function follow(first: URL, limits: AxiosRequestConfig): Promise<HttpAnswer> {
+  const { default: axios } = await import('axios'); // takes a quarter of a second, so not before it is needed
+  const guard = new LocalGuard();
+  let url = first;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    guard.check(url);
+    const { status, headers, data } = await axios.get<Buffer>(url.href, {
+      ...limits,
+      responseType: 'arraybuffer',
+      headers: { 'User-Agent': CLIENT, 'Accept-Encoding': 'gzip', Accept: '*/*', Connection: 'close' },
+      maxRedirects: 0,
+      validateStatus: () => true,
+      lookup: guard.lookup,
+      ...(isLoopback(hostOf(url)) && { proxy: false as const }),
+    });
+    const location: unknown = headers['location'];
+    if (!REDIRECTS.has(status) || typeof location !== 'string') return { status, headers, body: data };
+    url = redirected(location, url);
+  }
+  throw new HttpError('ERR_HTTP_REDIRECT', `more than ${MAX_REDIRECTS} redirects`);
+}
+
+function redirected(location: string, from: URL): URL {
+  if (!URL.canParse(location, from.href)) throw new HttpError('ERR_HTTP_REDIRECT', 'redirects to what is not a URL');
+  const url = new URL(location, from);
+  if (!/^https?:$/.test(url.protocol))
+    throw new HttpError('ERR_HTTP_REDIRECT', 'redirects to what is not http or https');
+  return url;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ECONNABORTED: 'connection lost',
+  EPIPE: 'connection lost',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable',
+  ETIMEDOUT: 'connection timed out',
+  ENOTFOUND: 'unknown host',
+  EAI_AGAIN: 'name lookup failed',
+  ERR_CANCELED: 'cancelled',
+  HPE_HEADER_OVERFLOW: 'header too large',
+  Z_DATA_ERROR: 'damaged compression',
+  Z_BUF_ERROR: 'damaged compression',
+};
+
+/** Only codes go into the message: axios's own texts and fields hold the URL. */
+function httpErrorOf({ code, message, cause }: AxiosError): HttpError {
+  if (cause instanceof HttpError) return cause;
+  if (message.startsWith('maxContentLength')) return new HttpError('ERR_HTTP_TOO_LARGE', 'the answer is too large');
+  if (message === 'stream has been aborted') return new HttpError('ERR_HTTP_CLOSED', 'the answer breaks off');
+  if (code?.startsWith('HPE_') && !(code in REASONS)) return new HttpError('ERR_HTTP_SYNTAX', 'the answer is not HTTP');
+  const options = cause && 'syscall' in cause ? { cause } : undefined;
+  return new HttpError('ERR_HTTP_FAILED', REASONS[code ?? ''] ?? code ?? 'request failed', options);
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { hideSecrets, hostOf, isLoopback } from '../../src/common/url.js';
+
+test('a URL in a message shows scheme, host and port only', () => {
+  assert.equal(hideSecrets('https://t.example:8443/s3cret/announce?passkey=s3cret#s3cret'), 'https://t.example:8443/…');
+  assert.equal(hideSecrets('http://user:s3cret@t.example/'), 'http://t.example/…');
+  assert.equal(hideSecrets('http://t.example?s3cret'), 'http://t.example/…');
+  assert.equal(hideSecrets('http://t.example:99999/s3cret'), 'http://t.example:99999/…');
+  assert.equal(hideSecrets('UDP://[2001:db8::1]:80/s3cret'), 'udp://[2001:db8::1]:80/…');
+  assert.equal(hideSecrets('s3cret'), '(not a URL)');
+});
+
+test('secrets stay hidden wherever they stand behind the host', () => {
+  const part = fc.string({ maxLength: 8 }).map((text) => encodeURIComponent(text));
+  fc.assert(
+    fc.property(part, part, fc.constantFrom('/', '?', '#', '/?'), (before, after, mark) => {
+      assert.equal(hideSecrets(`http://t.example${mark}${before}s3cret${after}`), 'http://t.example/…');
+    }),
+  );
+});
+
+test('loopback hosts are known by name and address', () => {
+  const yes = ['http://localhost/', 'http://LOCALHOST./', 'http://a.localhost/', 'http://127.1/', 'http://[::1]/'];
+  for (const url of yes) assert.ok(isLoopback(hostOf(new URL(url))), url);
+  for (const url of ['http://localhost.example/', 'http://127.example/', 'http://128.0.0.1/', 'http://[::2]/']) {
+    assert.ok(!isLoopback(hostOf(new URL(url))), url);
+  }
+});
