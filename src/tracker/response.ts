@@ -1,0 +1,153 @@
+import { formatAddress, type PeerAddress } from '../common/address.js';
+import { BencodeDictionary, BencodeError, decode } from '../common/bencode.js';
+import { COMPACT_LENGTH, readCompactPeers } from '../common/compact.js';
+import { TrackerError } from '../common/errors.js';
+import { canonicalIp, ipOfBytes, isUnicast } from '../common/ip.js';
+import { escapeControl } from '../common/text.js';
+import type { AnnounceReply } from './announce.js';
+
+/** Addresses taken from one answer; we ask for 200. */
+const MAX_PEERS = 2000;
+const MAX_TEXT_LENGTH = 200;
+const MAX_TRACKER_ID_LENGTH = 512;
+
+/** In seconds: what an interval is held within, and what stands in for a missing one. */
+const INTERVAL = { least: 60, most: 3600, usual: 1800 };
+/** A tracker may allow more than one announce a minute, but none more than six. */
+const MIN_INTERVAL = { least: 10, usual: 60 };
+const MAX_RETRY_SECONDS = 86_400;
+
+/**
+ * Reads a tracker's answer: peers compact (BEP 23, BEP 7) or as dictionaries (BEP 3); those that cannot be reached are
+ * left out, and those that come twice.
+ * @throws {TrackerError} when it is malformed or says why the tracker refuses (with `retry in`, BEP 31)
+ */
+export function parseAnnounceReply(bytes: Uint8Array): AnnounceReply {
+  if (bytes.length === 0) throw malformed('the answer is empty');
+  const reply = decodeReply(bytes);
+  if (!reply) throw malformed(looksLikeHtml(bytes) ? 'the answer is HTML' : 'the answer is not a bencoded dictionary');
+  const failure = failureOf(reply);
+  if (failure) throw failure;
+  const trackerId = reply.get('tracker id');
+  return {
+    peers: readPeers(reply),
+    ...readIntervals(reply),
+    complete: countOf(reply.get('complete')),
+    incomplete: countOf(reply.get('incomplete')),
+    trackerId: isBytes(trackerId) && trackerId.length <= MAX_TRACKER_ID_LENGTH ? trackerId.slice() : undefined,
+    warning: textOf(reply.get('warning message')),
+    externalIp: externalIpOf(reply.get('external ip')),
+  };
+}
+
+/** Why the tracker refuses, if these bytes say so. */
+export function parseFailure(bytes: Uint8Array): TrackerError | undefined {
+  const reply = decodeReply(bytes);
+  return reply && failureOf(reply);
+}
+
+function decodeReply(bytes: Uint8Array): BencodeDictionary | undefined {
+  try {
+    const { value } = decode(bytes); // what follows the dictionary does no harm: some add a line's end
+    return value instanceof BencodeDictionary ? value : undefined;
+  } catch (error) {
+    if (error instanceof BencodeError) return undefined;
+    throw error;
+  }
+}
+
+function failureOf(reply: BencodeDictionary): TrackerError | undefined {
+  const reason = reply.get('failure reason');
+  if (reason === undefined) return undefined;
+  const text = textOf(reason) ?? 'no reason given';
+  return new TrackerError('ERR_TRACKER_REFUSED', `refused: ${text}`, {
+    retryInSeconds: retryIn(reply.get('retry in')),
+  });
+}
+
+/** BEP 31: minutes, or `never`. */
+function retryIn(value: unknown): number | undefined {
+  const text = isBytes(value) ? textOf(value) : undefined;
+  if (text === 'never') return Infinity;
+  const minutes = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : numberOf(value);
+  return minutes === undefined || minutes < 0 ? undefined : Math.min(minutes * 60, MAX_RETRY_SECONDS);
+}
+
+function readIntervals(reply: BencodeDictionary): { intervalMs: number; minIntervalMs: number } {
+  const stated = positiveOf(reply.get('interval'));
+  const interval = Math.min(Math.max(stated ?? INTERVAL.usual, INTERVAL.least), INTERVAL.most);
+  const least = positiveOf(reply.get('min interval')) ?? Math.min(stated ?? Infinity, MIN_INTERVAL.usual);
+  const minInterval = Math.min(Math.max(least, MIN_INTERVAL.least), interval);
+  return { intervalMs: interval * 1000, minIntervalMs: minInterval * 1000 };
+}
+
+function readPeers(reply: BencodeDictionary): PeerAddress[] {
+  const listed = [...peersOf(reply.get('peers')), ...compactOf(reply.get('peers6'), 'ipv6', 'peers6')];
+  const unique = new Map(listed.map((address) => [formatAddress(address), address]));
+  return [...unique.values()].slice(0, MAX_PEERS);
+}
+
+function peersOf(value: unknown): PeerAddress[] {
+  if (!Array.isArray(value)) return compactOf(value, 'ipv4', 'peers');
+  return value
+    .slice(0, MAX_PEERS)
+    .flatMap((entry: unknown) => (entry instanceof BencodeDictionary ? addressOf(entry) : []));
+}
+
+/** A peer as a dictionary: one that is not an address and a port is left out; host names, too, for they cost look-ups. */
+function addressOf(entry: BencodeDictionary): PeerAddress | [] {
+  const ip = entry.get('ip');
+  const port = numberOf(entry.get('port')) ?? 0;
+  const host = isBytes(ip) && ip.length <= 45 ? canonicalIp(Buffer.from(ip).toString('latin1')) : undefined;
+  if (host === undefined || !isUnicast(host) || port < 1 || port > 65_535) return [];
+  return { host, port };
+}
+
+function compactOf(value: unknown, family: 'ipv4' | 'ipv6', key: string): PeerAddress[] {
+  if (value === undefined) return [];
+  const length = COMPACT_LENGTH[family];
+  if (!isBytes(value)) throw malformed(`"${key}" is neither a string nor a list`);
+  if (value.length % length !== 0) throw malformed(`the length of "${key}" is not a multiple of ${length}`);
+  return readCompactPeers(value.subarray(0, MAX_PEERS * length), family);
+}
+
+function externalIpOf(value: unknown): string | undefined {
+  return isBytes(value) && (value.length === 4 || value.length === 16) ? ipOfBytes(value) : undefined;
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+/** An integer as a number, rounded where it is huge. */
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
+}
+
+function positiveOf(value: unknown): number | undefined {
+  const number = numberOf(value);
+  return number !== undefined && number > 0 ? number : undefined;
+}
+
+function countOf(value: unknown): number | undefined {
+  const number = numberOf(value);
+  return number !== undefined && number >= 0 && number <= Number.MAX_SAFE_INTEGER ? number : undefined;
+}
+
+/** Foreign text, fit for a terminal; undefined when there is none. */
+function textOf(value: unknown): string | undefined {
+  if (!isBytes(value)) return undefined;
+  const text = Buffer.from(value.subarray(0, 4 * MAX_TEXT_LENGTH))
+    .toString('utf8')
+    .trim()
+    .slice(0, MAX_TEXT_LENGTH);
+  return text === '' ? undefined : escapeControl(text);
+}
+
+function looksLikeHtml(bytes: Uint8Array): boolean {
+  return /^\s*<(?:!doctype|html|head|body|\?xml)/i.test(Buffer.from(bytes.subarray(0, 100)).toString('latin1'));
+}
+
+function malformed(reason: string): TrackerError {
+  return new TrackerError('ERR_TRACKER_MALFORMED', reason);
+}
