@@ -4,6 +4,10 @@
 export interface SourceStatus {
   /** What the user sees; passkeys are hidden. */
   readonly name: string;
+  /**
+   * `idle`: not asked yet, its turn has not come. `asking`: an answer is awaited, `message` still tells how the last try
+   * failed. `working`: the last try was answered. `failed`: the last try was not, or it cannot be asked at all.
+   */
   readonly state: 'idle' | 'asking' | 'working' | 'failed';
   /** Addresses in the last answer. */
   readonly peers?: number;
@@ -12,17 +16,25 @@ export interface SourceStatus {
   readonly leechers?: number;
   /** Why the last try failed, or the tracker's warning. */
   readonly message?: string;
-  /** When it is asked next, in ms from now. */
+  /** When it is asked next, in ms from now; missing when that is not planned. */
   readonly nextInMs?: number;
 }
 
 /** Finds peers: trackers now; DHT, LSD and PEX join by the same joint. Closing it says goodbye, within 2 s. */
 export interface PeerSource extends AsyncDisposable {
-  /** More addresses are wanted; each source keeps to its own minimum interval. */
+  /**
+   * The known addresses ran out and more are wanted; each source keeps to its own minimum interval, so calling it often
+   * does no harm.
+   */
   requestPeers(): void;
   /** The last piece was verified in this run. */
   completed(): void;
   status(): readonly SourceStatus[];
+  /**
+   * Why there is nobody to ask: an error for each one, once the last try of all has failed; undefined as long as one of
+   * them works or may yet. Asking again does not change it, an answer does. Empty when there was nobody from the start.
+   */
+  failures(): readonly Error[] | undefined;
 }
 
 /** True counters for an announce, in bytes of payload (BEP 3). */
