@@ -1,0 +1,60 @@
+/** Errors → what the user reads and the exit code. */
+import {
+  DiskError,
+  escapeControl,
+  HookError,
+  MetainfoError,
+  NoSourceError,
+  TimeLimitError,
+  UsageError,
+  VerifyError,
+} from '../index.js';
+
+const CODES = [
+  [UsageError, 2],
+  [MetainfoError, 3],
+  [NoSourceError, 4],
+  [DiskError, 5],
+  [VerifyError, 6],
+  [TimeLimitError, 7],
+  [HookError, 8],
+] as const;
+
+/** Exit code of a bug: whatever no other code stands for. */
+export const EXIT_BUG = 1;
+
+const SHOWN_CAUSES = 3;
+
+/** The exit code for what ended a download (see `EXIT_CODES` in help.ts). */
+export function exitCodeOf(error: unknown): number {
+  return CODES.find(([type]) => error instanceof type)?.[1] ?? EXIT_BUG;
+}
+
+/** One line for the user, safe for a terminal; with `isDebug` followed by the stack and those of the causes. */
+export function describeError(error: unknown, isDebug: boolean): string {
+  const line = `torrent-dl: ${escapeControl(messageOf(error))}`;
+  return isDebug ? `${line}\n${stackOf(error)}` : line;
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (exitCodeOf(error) === EXIT_BUG) {
+    const what = message.replace(/^bug: /, '') || 'unknown error';
+    return `bug: ${what} (please report it, with the output of the same command under DEBUG='torrent-dl:*')`;
+  }
+  return error instanceof NoSourceError ? message + causesOf(error) : message;
+}
+
+/** The first causes that the message does not name yet. */
+function causesOf({ errors, message }: NoSourceError): string {
+  const causes = [...new Set(errors.map((error) => error.message))].filter((cause) => !message.includes(cause));
+  if (causes.length === 0) return '';
+  const more = causes.length > SHOWN_CAUSES ? ` (and ${causes.length - SHOWN_CAUSES} more)` : '';
+  return `: ${causes.slice(0, SHOWN_CAUSES).join('; ')}${more}`;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const stack = (error.stack ?? error.message).split('\n').map(escapeControl).join('\n');
+  return error.cause === undefined ? stack : `${stack}\ncaused by ${stackOf(error.cause)}`;
+}

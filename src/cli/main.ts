@@ -1,0 +1,41 @@
+/** The command line's entry. Loads the engine only for a download, so that `--help` is there at once. */
+import { parseCommandLine, type CommandLine } from './options.js';
+
+const EXIT_USAGE = 2;
+const EXIT_OUTPUT_FAILED = 5;
+const EXIT_OUTPUT_CLOSED = 141; // 128 + SIGPIPE
+
+/** What may still run once all is closed, before the process is ended by force. */
+const LINGER_MS = 2000;
+
+/** Runs the program with the words after its name. Sets `process.exitCode` and lets the event loop drain. */
+export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', onOutputClosed);
+  process.stderr.on('error', () => undefined); // nobody is left to tell
+  process.exitCode = await execute(parseCommandLine(argv));
+  setTimeout(() => process.exit(), LINGER_MS).unref();
+}
+
+async function execute(commandLine: CommandLine): Promise<number> {
+  switch (commandLine.kind) {
+    case 'text':
+      process.stdout.write(commandLine.text);
+      return 0;
+    case 'usage':
+      process.stderr.write(commandLine.text);
+      return EXIT_USAGE;
+    case 'mistake': {
+      const { escapeControl } = await import('../index.js');
+      process.stderr.write(`torrent-dl: ${escapeControl(commandLine.message)} (try --help)\n`);
+      return EXIT_USAGE;
+    }
+    case 'download': {
+      const [{ run }, { download }] = await Promise.all([import('./run.js'), import('../index.js')]);
+      return await run(commandLine.torrent, commandLine.options, download);
+    }
+  }
+}
+
+function onOutputClosed(error: NodeJS.ErrnoException): void {
+  process.exitCode = error.code === 'EPIPE' ? EXIT_OUTPUT_CLOSED : EXIT_OUTPUT_FAILED;
+}

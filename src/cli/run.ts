@@ -1,0 +1,146 @@
+/** One download from the command line: starts it, shows it, stops it on a signal. */
+import { format } from 'node:util';
+import debug from 'debug';
+
+import { escapeControl, type Download, type DownloadOptions, type DownloadStats, type Notice } from '../index.js';
+
+import { describeError, exitCodeOf } from './exit.js';
+import { formatBytes, formatDuration, formatRate } from './format.js';
+import { readTorrent, resolvePeers } from './inputs.js';
+import type { Options } from './options.js';
+import { openProgress, progressStyle, type Progress } from './progress.js';
+import { StopSignals } from './signals.js';
+
+/** `download` of the library; a parameter for the sake of tests. */
+export type StartDownload = (source: string | Uint8Array, options: DownloadOptions) => Download;
+
+/** Downloads `torrent` (a path, or `-` for standard input) and gives the exit code; errors are reported here. */
+export async function run(torrent: string, options: Options, start: StartDownload): Promise<number> {
+  const runner = new Runner(options);
+  debug.log = (...values: unknown[]) => runner.print(format(...values));
+  try {
+    return await runner.run(torrent, start);
+  } catch (error) {
+    return runner.fail(error);
+  } finally {
+    runner.close();
+  }
+}
+
+class Runner {
+  readonly #options: Options;
+  readonly #startedAt = performance.now();
+  readonly #signals: StopSignals;
+  #progress: Progress | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#signals = new StopSignals(
+      process,
+      () => this.#note('stopping …'),
+      (code) => this.#leave(code),
+    );
+    process.on('uncaughtException', this.#onUncaught);
+  }
+
+  /** Prints a line to stderr, above the bar if there is one. */
+  print(line: string): void {
+    if (this.#progress) this.#progress.print(line);
+    else process.stderr.write(`${line}\n`);
+  }
+
+  async run(torrent: string, start: StartDownload): Promise<number> {
+    const { signal } = this.#signals;
+    const source = torrent === '-' ? await readTorrent(process.stdin, signal) : torrent;
+    const peers = resolvePeers(this.#options.peer ?? [], (text) => this.#onNotice({ level: 'warning', text }));
+    const resolved = (await Promise.race([peers, this.#signals.stopped()])) ?? [];
+
+    await using download = start(source, {
+      ...engineOptions(this.#options),
+      peers: resolved,
+      signal,
+      onNotice: (notice) => this.#onNotice(notice),
+    });
+    this.#show(download);
+    const isComplete = await Promise.race([download.done.then(() => true), this.#signals.stopped()]);
+    if (!isComplete) return this.#signals.exitCode ?? 0;
+    this.#note(summary(download.stats(), (performance.now() - this.#startedAt) / 1000));
+    if (this.#options.seed) {
+      this.#note('seeding until stopped (Ctrl-C) …');
+      await this.#signals.stopped();
+    }
+    return 0;
+  }
+
+  /** Reports an error and gives its exit code; after a signal it is only an echo of that. */
+  fail(error: unknown): number {
+    this.#progress?.stop();
+    if (this.#signals.exitCode !== undefined) return this.#signals.exitCode;
+    process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']))}\n`);
+    return exitCodeOf(error);
+  }
+
+  close(): void {
+    this.#progress?.stop();
+    this.#progress = undefined;
+    this.#signals[Symbol.dispose]();
+    process.off('uncaughtException', this.#onUncaught);
+  }
+
+  #show(download: Download): void {
+    const style = progressStyle(process.stderr, process.env, this.#options.quiet ?? false);
+    this.#progress = openProgress(download, escapeControl(download.stats().name), process.stderr, style);
+  }
+
+  /** A line that `--quiet` keeps back. */
+  #note(line: string): void {
+    if (!this.#options.quiet) this.print(line);
+  }
+
+  #onNotice({ level, text }: Notice): void {
+    if (level === 'warning') this.#note(`torrent-dl: warning: ${text}`);
+    else if (this.#options.verbose) this.print(text);
+  }
+
+  /** A bug: nothing can be said about the state that it left, so there is no clean end to hope for. */
+  readonly #onUncaught = (error: unknown): void => this.#leave(this.fail(error));
+
+  /** Ends the process now, with the terminal as it was. */
+  #leave(exitCode: number): void {
+    this.#progress?.stop();
+    process.exit(exitCode);
+  }
+}
+
+function engineOptions(options: Options): DownloadOptions {
+  const {
+    out = '.',
+    port,
+    maxPeers,
+    timeout,
+    stallTimeout,
+    seed = false,
+    sequential = false,
+    recheck = false,
+  } = options;
+  return {
+    out,
+    seed,
+    sequential,
+    recheck,
+    ...(port !== undefined && { port }),
+    ...(maxPeers !== undefined && { maxPeers }),
+    ...(timeout !== undefined && { timeoutMs: timeout }),
+    ...(stallTimeout !== undefined && { stallTimeoutMs: stallTimeout }),
+  };
+}
+
+/** `done: NAME, 2.00 GiB in 3.1 s (660 MiB/s), uploaded 0 B`. */
+function summary(stats: DownloadStats, seconds: number): string {
+  const what = `done: ${escapeControl(stats.name)}, ${formatBytes(stats.totalLength)}`;
+  const fetched = Math.min(stats.downloaded - stats.wasted, stats.totalLength);
+  if (fetched <= 0) return `${what}, was complete already (${formatDuration(seconds)})`;
+  const part = fetched < stats.totalLength ? `, ${formatBytes(fetched)} of it fetched` : '';
+  const speed = formatRate(fetched / Math.max(seconds, 0.001));
+  return `${what}${part} in ${formatDuration(seconds)} (${speed}), uploaded ${formatBytes(stats.uploaded)}`;
+}

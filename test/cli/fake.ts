@@ -1,0 +1,47 @@
+/** A download that exists only in its stats. */
+import type { Download, DownloadStats, Metainfo } from '../../src/index.js';
+
+export function fakeStats(changes: Partial<DownloadStats> = {}): DownloadStats {
+  return {
+    phase: 'downloading',
+    name: 'debian.iso',
+    totalLength: 2 * 2 ** 30,
+    haveLength: 2 ** 30,
+    checked: 1,
+    pieceCount: 8192,
+    havePieces: 4096,
+    corruptPieces: 0,
+    downloaded: 2 ** 30,
+    uploaded: 2 ** 29,
+    wasted: 0,
+    downloadPerSecond: 10 * 2 ** 20,
+    uploadPerSecond: 2 ** 20,
+    etaSeconds: 102,
+    connectedPeers: 12,
+    connectedSeeds: 3,
+    knownPeers: 40,
+    bannedPeers: 0,
+    port: 6881,
+    sources: [],
+    ...changes,
+  };
+}
+
+/** `done` and `stats` are what the test says; `closed` tells whether it was disposed of. */
+export function fakeDownload(
+  stats: () => DownloadStats = fakeStats,
+  done = new Promise<void>(() => undefined),
+): Download & { readonly closed: () => boolean } {
+  let isClosed = false;
+  done.catch(() => undefined);
+  return {
+    metainfo: {} as Metainfo,
+    done,
+    stats,
+    closed: () => isClosed,
+    [Symbol.asyncDispose]: () => {
+      isClosed = true;
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { parseCommandLine, type Options } from '../../src/cli/options.js';
+import { textWidth } from '../../src/cli/width.js';
+
+function optionsOf(...argv: string[]): Options {
+  const parsed = parseCommandLine([...argv, 'x.torrent']);
+  assert.equal(parsed.kind, 'download', JSON.stringify(parsed));
+  return parsed.options;
+}
+
+function mistake(...argv: string[]): string {
+  const parsed = parseCommandLine(argv);
+  assert.equal(parsed.kind, 'mistake', JSON.stringify(parsed));
+  assert.doesNotMatch(parsed.message, /\n/);
+  return parsed.message;
+}
+
+test('a torrent alone leaves every option to the engine', () => {
+  assert.deepEqual(parseCommandLine(['x.torrent']), { kind: 'download', torrent: 'x.torrent', options: {} });
+});
+
+test('a lone dash is the torrent on standard input', () => {
+  assert.deepEqual(parseCommandLine(['-']), { kind: 'download', torrent: '-', options: {} });
+});
+
+test('after -- a word is the torrent, whatever it looks like', () => {
+  assert.deepEqual(parseCommandLine(['--', '-x.torrent']), { kind: 'download', torrent: '-x.torrent', options: {} });
+});
+
+test('options work in every spelling that GNU users expect', () => {
+  for (const words of [['-oiso'], ['-o', 'iso'], ['--out=iso'], ['--out', 'iso']]) {
+    assert.deepEqual(optionsOf(...words), { out: 'iso' });
+  }
+  assert.deepEqual(optionsOf('-vp6882', '--sequential', '--seed', '--recheck', '--max-peers', '5'), {
+    verbose: true,
+    port: 6882,
+    sequential: true,
+    seed: true,
+    recheck: true,
+    maxPeers: 5,
+  });
+});
+
+test('a duration is in seconds, minutes or hours', () => {
+  const cases: [string, number][] = [
+    ['90', 90_000],
+    ['90s', 90_000],
+    ['5m', 300_000],
+    ['2h', 7_200_000],
+    ['0.5s', 500],
+  ];
+  for (const [text, ms] of cases) {
+    assert.deepEqual(optionsOf('--timeout', text, '--stall-timeout', text), { timeout: ms, stallTimeout: ms });
+  }
+});
+
+test('a duration that no timer can hold, or that is none, is refused by name', () => {
+  for (const text of ['0', '', 'm', '5 m', '5x', '-5', '1e3', '1000h', 'Infinity']) {
+    assert.match(mistake('--timeout', text, 'x'), /^option '--timeout <duration>' argument '.*': /, text);
+  }
+});
+
+test('ports and counts out of range are refused', () => {
+  for (const text of ['0', '65536', '1x', '0x10', '', '1.5', ' 1']) assert.match(mistake('-p', text, 'x'), /--port/);
+  for (const text of ['0', '10001']) assert.match(mistake('--max-peers', text, 'x'), /--max-peers/);
+});
+
+test('peers add up, and an IPv6 address stands in brackets', () => {
+  assert.deepEqual(
+    optionsOf('--peer', '192.0.2.1:6881', '--peer', '[2001:db8::1]:6882', '--peer', 'example.org:1').peer,
+    [
+      { host: '192.0.2.1', port: 6881 },
+      { host: '2001:db8::1', port: 6882 },
+      { host: 'example.org', port: 1 },
+    ],
+  );
+  for (const text of ['192.0.2.1', '2001:db8::1:6881', ':6881', 'a:0', 'a:65536', 'a:b', '[x]:1', 'a b:1']) {
+    assert.match(mistake('--peer', text, 'x'), /not host:port/, text);
+  }
+});
+
+test('a value that is missing does not swallow the next option', () => {
+  assert.match(mistake('--out', '--seed', 'x.torrent'), /'--seed': that looks like an option/);
+  assert.match(mistake('--out=', 'x.torrent'), /it is empty/);
+  assert.match(mistake('x.torrent', '--out'), /argument missing/);
+});
+
+test('what is unknown, too much or contradictory is a mistake', () => {
+  assert.match(mistake('--sed', 'x'), /unknown option '--sed' \(Did you mean --seed\?\)/);
+  assert.equal(mistake('a.torrent', 'b.torrent'), 'one torrent is expected, not several');
+  assert.match(mistake('-qv', 'x'), /--quiet and --verbose/);
+  assert.match(mistake(''), /empty/);
+});
+
+test('without a torrent the usage is shown', () => {
+  for (const argv of [[], ['--seed']]) {
+    const parsed = parseCommandLine(argv);
+    assert.equal(parsed.kind, 'usage');
+    assert.match(parsed.text, /^Usage: torrent-dl \[options\] <torrent>\n/);
+  }
+});
+
+test('the help shows every option within 80 columns, examples first', () => {
+  const parsed = parseCommandLine(['--help']);
+  assert.equal(parsed.kind, 'text');
+  for (const line of parsed.text.split('\n')) assert.ok(textWidth(line) <= 80, line);
+  for (const word of ['--out', '--port', '--max-peers', '--sequential', '--seed', '--peer', '--timeout', '--help']) {
+    assert.ok(parsed.text.includes(word), word);
+  }
+  const sections = [...parsed.text.matchAll(/^(\w[\w ]*):$/gm)].map((match) => match[1]);
+  assert.deepEqual(sections, ['Examples', 'Download', 'Network', 'Output', 'Exit codes']);
+});
+
+test('the version is one line', () => {
+  const parsed = parseCommandLine(['--version']);
+  assert.equal(parsed.kind, 'text');
+  assert.match(parsed.text, /^torrent-dl \d+\.\d+\.\d+\n$/);
+});

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { mock, test } from 'node:test';
+
+import { isUnicode, openProgress, progressStyle } from '../../src/cli/progress.js';
+import { fakeDownload } from './fake.js';
+
+class FakeTerminal extends EventEmitter {
+  output = '';
+  columns = 80;
+
+  write(text: string): boolean {
+    this.output += text;
+    return true;
+  }
+
+  /** What was written since the last call, with `^` for the escape character. */
+  take(): string {
+    const { output } = this;
+    this.output = '';
+    return output.replaceAll('\x1b', '^');
+  }
+}
+
+function withTimers(body: () => void): void {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+  try {
+    body();
+  } finally {
+    mock.timers.reset();
+  }
+}
+
+test('animation is for a terminal that somebody watches', () => {
+  assert.equal(progressStyle({ isTTY: true }, {}, false), 'bar');
+  assert.equal(progressStyle({ isTTY: true }, { TERM: 'dumb' }, false), 'lines');
+  assert.equal(progressStyle({ isTTY: true }, { CI: 'true' }, false), 'lines');
+  assert.equal(progressStyle({}, {}, false), 'lines');
+  assert.equal(progressStyle({ isTTY: true }, {}, true), 'none');
+});
+
+test('the locale decides about signs beyond ASCII', () => {
+  assert.ok(isUnicode({ LANG: 'de_DE.UTF-8' }));
+  assert.ok(isUnicode({ LC_ALL: '', LANG: 'C.utf8' }));
+  assert.ok(!isUnicode({ LC_ALL: 'C', LANG: 'de_DE.UTF-8' }));
+  assert.ok(!isUnicode({}));
+});
+
+test('without a terminal there is a plain line every five seconds', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(fakeDownload(), 'x', terminal, 'lines');
+    mock.timers.tick(4999);
+    assert.equal(terminal.take(), '');
+    mock.timers.tick(1);
+    assert.match(terminal.take(), /^downloading: 50%.*\n$/);
+    progress.print('hello');
+    assert.equal(terminal.take(), 'hello\n');
+    progress.stop();
+    mock.timers.tick(20_000);
+    assert.equal(terminal.take(), '');
+  });
+});
+
+test('quiet means no progress at all', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(fakeDownload(), 'x', terminal, 'none');
+    mock.timers.tick(20_000);
+    progress.print('error');
+    progress.stop();
+    assert.equal(terminal.take(), 'error\n');
+  });
+});
+
+test('the bar follows the width at each redraw and clears the old line', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(fakeDownload(), 'debian.iso', terminal, 'bar', { LANG: 'C.UTF-8' });
+    const widthOf = (output: string): number =>
+      Math.max(...output.split(/[\r\n]|\^\[\d*[A-Z]/).map((line) => line.length));
+    assert.equal(widthOf(terminal.take()), 79);
+    terminal.columns = 40;
+    terminal.emit('resize');
+    assert.equal(terminal.take(), '\r^[J');
+    mock.timers.tick(200);
+    assert.ok(widthOf(terminal.take()) < 40);
+    progress.stop();
+    assert.equal(terminal.listenerCount('resize'), 0);
+  });
+});
+
+test('a line goes above the bar, and the bar is back at once', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(fakeDownload(), 'debian.iso', terminal, 'bar', {});
+    terminal.take();
+    progress.print('tracker: 5 peers');
+    assert.match(terminal.take(), /^\r\^\[Jtracker: 5 peers\ndebi~iso \[#+-+\].*\r$/);
+    progress.stop();
+    terminal.take();
+    progress.print('last');
+    assert.equal(terminal.take(), '\r^[Jlast\n\r');
+  });
+});
+
+test('the bar leaves cursor, wrap and saved position of the terminal alone', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(fakeDownload(), 'debian.iso', terminal, 'bar', {});
+    mock.timers.tick(1000);
+    progress.stop();
+    progress.stop();
+    assert.doesNotMatch(terminal.take(), /\^[78]|\^\[\?/);
+  });
+});
