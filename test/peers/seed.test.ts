@@ -1,0 +1,48 @@
+/** Our program as a seeder of real programs, and in a swarm. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { assertContent, Bench, needs } from './bench.js';
+import { PROGRAM_NAMES } from './programs.js';
+
+for (const name of PROGRAM_NAMES) {
+  test(`${name} gets an identical copy from us`, { ...needs('opentracker', name), timeout: 90_000 }, async () => {
+    await Bench.run({}, async (bench) => {
+      const { folder } = await bench.seedJob('ours');
+      const ours = bench.torrentDl(folder, '--seed');
+      await bench.tracker.counts(1, 0);
+      const leecher = await bench.leecher(name);
+      await leecher.finished(60_000);
+      await leecher.program.stop();
+      await assertContent(bench.torrent, leecher.folder, { mayLackEmpty: name === 'transmission' });
+
+      ours.kill('SIGINT');
+      await ours.exits(0, 4000); // all is complete
+    });
+  });
+}
+
+test(
+  'in a swarm of one slow seeder we give away what we get',
+  { ...needs('opentracker', 'aria2', 'libtorrent'), timeout: 120_000 },
+  async () => {
+    const size = 16 * 2 ** 20;
+    await Bench.run({ size }, async (bench) => {
+      const seeder = await bench.seeder('aria2', 2 ** 20);
+      await bench.tracker.counts(1, 0);
+      const ours = bench.torrentDl(bench.folder('out'), '--seed');
+      const others = [await bench.leecher('aria2'), await bench.leecher('libtorrent')];
+      await Promise.all(others.map((other) => other.finished(90_000)));
+      await bench.says(ours, /^done: /m, 60_000);
+      for (const { folder } of others) await assertContent(bench.torrent, folder);
+      await assertContent(bench.torrent, bench.folder('out'));
+      assert.ok(seeder.program.isRunning);
+
+      // whoever gets more than it must have got it from others; the slow seeder alone cannot have sent three copies
+      const sent = bench.ours.traffic().sent;
+      assert.ok(sent > size / 8, `we sent ${sent} bytes`);
+      ours.kill('SIGTERM');
+      await ours.exits(0, 4000);
+    });
+  },
+);
