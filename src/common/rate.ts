@@ -1,39 +1,48 @@
-/** Buckets of a second each; the rate is the mean over those that are past. */
-const BUCKETS = 5;
-const BUCKET_MS = 1000;
+/** The rate is that of the last so many ms, or since the reading before if that is longer ago. */
+const WINDOW_MS = 5000;
+/** Readings closer together than this share a sample. */
+const SAMPLE_MS = 250;
+/** The first bytes are not taken for a rate before so much time has passed. */
+const LEAST_ELAPSED_MS = 1000;
+/** Those of the window, and one on either side of it. */
+const SAMPLES = WINDOW_MS / SAMPLE_MS + 2;
 
-/** Bytes per second over the last few seconds. Adding costs one addition; the clock is read when the rate is. */
+/**
+ * A moving rate over about 5 s. `add` is one addition, for it is called for every read of a socket; samples are taken
+ * when the rate is asked for, so nobody has to wind it. Exactly 0 once nothing came for the whole window.
+ */
 export class RateMeter {
-  readonly #startedAtMs: number;
-  readonly #past: number[] = [];
-  #bucketAtMs: number;
-  #bytes = 0;
+  #total = 0;
+  // A ring of (time, total) samples; the oldest is the start of what is measured.
+  readonly #times = new Float64Array(SAMPLES);
+  readonly #totals = new Float64Array(SAMPLES);
+  #oldest = 0;
+  #newest = 0;
 
-  constructor(nowMs: number) {
-    this.#startedAtMs = this.#bucketAtMs = nowMs;
+  /** `now` is in ms on any monotonic clock, the same for all calls. */
+  constructor(now: number) {
+    this.#times[0] = now;
   }
 
   add(bytes: number): void {
-    this.#bytes += bytes;
+    this.#total += bytes;
   }
 
-  /** Should be asked at least once a second, so that bytes fall in the right bucket. */
-  perSecond(nowMs: number): number {
-    const elapsed = nowMs - this.#bucketAtMs;
-    if (elapsed >= BUCKET_MS) this.#roll(elapsed);
-    const current = nowMs - this.#bucketAtMs;
-    const ms = Math.min(this.#past.length * BUCKET_MS + current, nowMs - this.#startedAtMs);
-    const bytes = this.#past.reduce((sum, bucket) => sum + bucket, this.#bytes);
-    return ms > 0 ? (bytes * 1000) / ms : 0;
+  /** Bytes per second up to `now`. */
+  perSecond(now: number): number {
+    if (now - this.#times[this.#newest]! >= SAMPLE_MS) {
+      this.#newest = next(this.#newest);
+      this.#times[this.#newest] = now;
+      this.#totals[this.#newest] = this.#total;
+      while (this.#oldest !== this.#newest && now - this.#times[next(this.#oldest)]! >= WINDOW_MS) {
+        this.#oldest = next(this.#oldest);
+      }
+    }
+    const elapsed = Math.max(now - this.#times[this.#oldest]!, LEAST_ELAPSED_MS);
+    return ((this.#total - this.#totals[this.#oldest]!) * 1000) / elapsed;
   }
+}
 
-  /** Spreads what was added since over the buckets that have passed. */
-  #roll(elapsedMs: number): void {
-    const passed = Math.floor(elapsedMs / BUCKET_MS);
-    const share = this.#bytes / passed;
-    for (let n = 0; n < Math.min(passed, BUCKETS); n++) this.#past.push(share);
-    this.#past.splice(0, this.#past.length - BUCKETS);
-    this.#bytes = 0;
-    this.#bucketAtMs += passed * BUCKET_MS;
-  }
+function next(sample: number): number {
+  return sample + 1 === SAMPLES ? 0 : sample + 1;
 }
