@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { NoSourceError, TimeLimitError } from '../src/common/errors.js';
+import { download, type DownloadOptions, type DownloadStats } from '../src/download.js';
+import { ScriptedPeer, type Behaviour } from './helpers/scripted-peer.js';
+import { contentFiles, makeTorrent, randomBytes, writeContent, type MadeTorrent } from './helpers/torrent.js';
+import { openTracker } from './helpers/tracker.js';
+
+const KIB = 1024;
+
+async function inTempFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'torrent-dl-'));
+  try {
+    return await run(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Downloads to the end and gives the last stats; compares every byte. */
+async function fetch(torrent: MadeTorrent, out: string, options: DownloadOptions = {}): Promise<DownloadStats> {
+  await using running = download(torrent.bytes, { out, signal: AbortSignal.timeout(30_000), ...options });
+  await running.done;
+  const stats = running.stats();
+  await assertContent(torrent, out);
+  return stats;
+}
+
+async function assertContent(torrent: MadeTorrent, out: string): Promise<void> {
+  for (const { path: name, data } of contentFiles(torrent)) {
+    assert.ok((await readFile(path.join(out, name))).equals(data), `${name} differs`);
+  }
+}
+
+function sample(options: Parameters<typeof makeTorrent>[1] = {}): MadeTorrent {
+  const files = [
+    { path: 'a/b/one.bin', data: randomBytes('one', 300 * KIB + 17) },
+    { path: 'ünïcode ✓.txt', data: randomBytes('two', 5) },
+    { path: 'empty', data: new Uint8Array(0) },
+    { path: 'a/two.bin', data: randomBytes('three', 700 * KIB - 21) },
+  ];
+  return makeTorrent(files, { pieceLength: 64 * KIB, ...options });
+}
+
+test('a torrent comes whole from one honest peer', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await using seed = await ScriptedPeer.open(torrent);
+    const stats = await fetch(torrent, out, { peers: [seed.address] });
+    assert.equal(stats.downloaded, torrent.totalLength);
+    assert.equal(stats.wasted, 0);
+    assert.equal(seed.requests, seed.blocks);
+  }));
+
+test('peers come from a tracker, which hears started, completed and stopped with true numbers', () =>
+  inTempFolder(async (out) => {
+    await using tracker = await openTracker();
+    const torrent = sample({ trackers: [[tracker.url]] });
+    await using seed = await ScriptedPeer.open(torrent);
+    await using known = await openTracker({ peers: [seed.address] });
+    const again = sample({ trackers: [[tracker.url], [known.url]] });
+    await fetch({ ...again }, out, { peers: [seed.address] });
+    const events = tracker.announces.map(({ event, left, downloaded }) => ({ event, left, downloaded }));
+    assert.deepEqual(events[0], { event: 'started', left: torrent.totalLength, downloaded: 0 });
+    assert.deepEqual(events.slice(1), [
+      { event: 'completed', left: 0, downloaded: torrent.totalLength },
+      { event: 'stopped', left: 0, downloaded: torrent.totalLength },
+    ]);
+  }));
+
+test('each part of the data may be at another peer', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    const all = Array.from({ length: torrent.pieceCount }, (_, index) => index);
+    await using even = await ScriptedPeer.open(torrent, { pieces: all.filter((index) => index % 2 === 0) });
+    await using odd = await ScriptedPeer.open(torrent, { pieces: all.filter((index) => index % 2 === 1) });
+    await fetch(torrent, out, { peers: [even.address, odd.address] });
+    assert.ok(even.blocks > 0 && odd.blocks > 0);
+  }));
+
+const hindrances: Behaviour[] = ['stall', 'stall-in-block', 'trickle', 'disconnect', 'never-unchoke', 'reject'];
+for (const behaviour of hindrances) {
+  test(`beside an honest peer, one that does "${behaviour}" holds nothing up`, () =>
+    inTempFolder(async (out) => {
+      const torrent = sample();
+      await using honest = await ScriptedPeer.open(torrent, { host: '127.0.0.2', rate: 2_000_000 });
+      await using bad = await ScriptedPeer.open(torrent, { behaviour, host: '127.0.0.3' });
+      const startedAt = performance.now();
+      await fetch(torrent, out, { peers: [bad.address, honest.address] });
+      assert.ok(performance.now() - startedAt < 10_000, 'it waited for the bad peer');
+      assert.ok(bad.connections > 0);
+    }));
+}
+
+for (const behaviour of ['corrupt', 'corrupt-some'] as const) {
+  test(`beside an honest peer, one that is "${behaviour}" is banned and the honest one is not`, () =>
+    inTempFolder(async (out) => {
+      const torrent = sample();
+      await using honest = await ScriptedPeer.open(torrent, { host: '127.0.0.2', rate: 1_000_000 });
+      await using liar = await ScriptedPeer.open(torrent, { behaviour, host: '127.0.0.3', rate: 1_000_000 });
+      const notices: string[] = [];
+      const stats = await fetch(torrent, out, {
+        peers: [liar.address, honest.address],
+        onNotice: ({ text }) => notices.push(text),
+      });
+      assert.ok(stats.corruptPieces > 0);
+      assert.equal(stats.bannedPeers, 1);
+      const banned = notices.filter((text) => text.includes('banned'));
+      assert.equal(banned.length, 1);
+      assert.match(banned[0]!, /127\.0\.0\.3/);
+      assert.ok(stats.wasted + stats.corruptPieces * torrent.pieceLength < 2 * torrent.totalLength);
+    }));
+}
+
+test('damaged pieces, and only those, are fetched again', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await writeContent(torrent, out);
+    await using seed = await ScriptedPeer.open(torrent);
+    const { open } = await import('node:fs/promises');
+    const file = await open(path.join(out, 'content/a/two.bin'), 'r+');
+    await file.write(Buffer.from('damage'), 0, 6, 400_000);
+    await file.close();
+    const stats = await fetch(torrent, out, { peers: [seed.address] });
+    assert.equal(stats.downloaded, 64 * KIB);
+  }));
+
+test('a complete download is found complete again without asking anybody', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await using seed = await ScriptedPeer.open(torrent);
+    await fetch(torrent, out, { peers: [seed.address] });
+    const stats = await fetch(torrent, out, { peers: [seed.address] });
+    assert.equal(stats.downloaded, 0);
+    assert.equal(seed.connections, 1);
+  }));
+
+test('what one download has, another gets from it while both run', () =>
+  inTempFolder(async (folder) => {
+    const torrent = sample();
+    await using seed = await ScriptedPeer.open(torrent, { rate: 1_000_000 });
+    await using first = download(torrent.bytes, { out: path.join(folder, 'one'), peers: [seed.address], seed: true });
+    while (first.stats().port === 0) await new Promise(setImmediate);
+    const peers = [{ host: '127.0.0.1', port: first.stats().port }];
+    const stats = await fetch(torrent, path.join(folder, 'two'), { peers });
+    await first.done;
+    assert.equal(first.stats().uploaded, torrent.totalLength);
+    assert.equal(stats.downloaded, torrent.totalLength);
+  }));
+
+test('with nobody there it ends by the stall time-out and says so', () =>
+  inTempFolder(async (out) => {
+    await using tracker = await openTracker({ misbehave: () => (_request, response) => response.writeHead(500).end() });
+    const torrent = sample({ trackers: [[tracker.url]] });
+    await assert.rejects(fetch(torrent, out, { stallTimeoutMs: 700 }), (error: unknown) => {
+      assert.ok(error instanceof NoSourceError);
+      assert.match(error.message, /no tracker answered/);
+      assert.equal(error.errors.length, 1);
+      return true;
+    });
+  }));
+
+test('with peers that have the data and never send it, the stall time-out is a time limit', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await using mean = await ScriptedPeer.open(torrent, { behaviour: 'never-unchoke' });
+    await assert.rejects(fetch(torrent, out, { peers: [mean.address], stallTimeoutMs: 700 }), TimeLimitError);
+  }));
+
+test('with peers that lack the data it ends as with nobody', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await using empty = await ScriptedPeer.open(torrent, { pieces: [] });
+    await assert.rejects(fetch(torrent, out, { peers: [empty.address], stallTimeoutMs: 700 }), (error: unknown) => {
+      assert.ok(error instanceof NoSourceError);
+      assert.match(error.message, /none of 1 connected peers/);
+      return true;
+    });
+  }));
+
+test('an abort ends it with the reason given', () =>
+  inTempFolder(async (out) => {
+    const controller = new AbortController();
+    await using running = download(sample().bytes, { out, signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await assert.rejects(running.done, /enough/);
+    assert.equal(running.stats().phase, 'stopped');
+  }));
