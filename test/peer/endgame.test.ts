@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Bitfield } from '../../src/common/bitfield.js';
+import type { PeerConnection } from '../../src/peer/connection.js';
+import { hedge } from '../../src/peer/endgame.js';
+import { RequestQueue } from '../../src/peer/requests.js';
+import type { PieceAssembler } from '../../src/piece/assembler.js';
+
+const NOW = 100_000;
+
+/** A peer of so many bytes per second that owes `blocks`, as far as the endgame looks at one. */
+function peer(perSecond: number, blocks: readonly number[] = [], silentMs = 10): PeerConnection {
+  const requests = new RequestQueue();
+  for (const block of blocks) requests.add(block, NOW - silentMs);
+  const have = new Bitfield(100);
+  have.fill();
+  const pipeline = { perSecond, roundTripMs: 10 };
+  return { requests, have, pipeline, lastBlockAtMs: NOW - silentMs } as unknown as PeerConnection;
+}
+
+function assembler(copies = new Map<number, number>()): PieceAssembler {
+  return {
+    indexOf: (block: number) => block,
+    mayDuplicate: (block: number, most: number) => (copies.get(block) ?? 1) < most,
+    duplicate: (block: number) => copies.set(block, (copies.get(block) ?? 1) + 1),
+  } as unknown as PieceAssembler;
+}
+
+function hedged(idle: PeerConnection, others: PeerConnection[], most = 100, of = assembler()): number[] {
+  const out: number[] = [];
+  hedge(idle, [idle, ...others], of, NOW, most, out);
+  return out;
+}
+
+test('a fast idle peer is asked for what a slow one owes, last first', () => {
+  assert.deepEqual(hedged(peer(10_000_000), [peer(20_000, [1, 2, 3, 4])]), [4, 3, 2, 1]);
+});
+
+test('equals do not fetch each other’s blocks twice', () => {
+  assert.deepEqual(hedged(peer(1_000_000), [peer(1_000_000, [1])]), []);
+});
+
+test('of a long queue only the part is taken that the idle peer brings sooner', () => {
+  const blocks = Array.from({ length: 60 }, (_, block) => block);
+  const taken = hedged(peer(1_000_000), [peer(1_000_000, blocks)]);
+  assert.ok(taken.length > 10 && taken.length < 40, `${taken.length} of 60`);
+  assert.equal(taken[0], 59);
+});
+
+test('a peer that has gone silent is not waited for, whatever its rate was', () => {
+  assert.deepEqual(hedged(peer(50_000), [peer(10_000_000, [1, 2], 5000)]), [2, 1]);
+});
+
+test('the slowest is relieved first, and no more than there is room for is asked', () => {
+  assert.deepEqual(hedged(peer(10_000_000), [peer(30_000, [1, 2]), peer(10_000, [3, 4])], 3), [4, 3, 2]);
+});
+
+test('a block is owed by three at most, and not twice by one', () => {
+  const copies = new Map([[1, 3]]);
+  const idle = peer(10_000_000, [2]);
+  assert.deepEqual(hedged(idle, [peer(10_000, [1, 2, 3])], 100, assembler(copies)), [3]);
+});
+
+test('what the idle peer does not have is not asked of it', () => {
+  const idle = peer(10_000_000);
+  idle.have.delete(2);
+  assert.deepEqual(hedged(idle, [peer(10_000, [1, 2])]), [1]);
+});
