@@ -1,13 +1,14 @@
 /**
- * The test runner behind `npm test`: builds, then runs node's own test runner under c8, so that the last lines are its
- * summary and the coverage of `src`, child processes included.
+ * The test runner behind `npm test`: builds, then runs node's own test runner under c8. The last lines are the coverage
+ * of `src`, child processes included, and the runner's summary.
  *
  *   node test/run.js             all tests; those of real peers that are not installed are skipped
  *   node test/run.js --peers     only test/peers, without coverage limits
  *   node test/run.js FILE…       only these files, without coverage limits
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,42 +16,75 @@ const MIN_LINES = 90;
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const words = process.argv.slice(2);
 
-/** Runs a program of node_modules/.bin; ends this process when it fails. */
+/** Runs a program of node_modules/.bin and gives its exit code. */
 function run(program, args) {
   const { status, error } = spawnSync(path.join(root, 'node_modules/.bin', program), args, {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' },
   });
   if (error) throw error;
-  if (status !== 0) process.exit(status ?? 1);
+  return status ?? 1;
 }
 
-/** Every `*.test.ts` below `folder`, in a stable order. */
-function testFiles(folder) {
+/** All files below `folder` that end with `suffix`, in a stable order. */
+function filesBelow(folder, suffix) {
   return readdirSync(path.join(root, folder), { recursive: true })
-    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => file.endsWith(suffix))
     .map((file) => path.join(folder, file))
     .sort();
 }
 
+/** Sources of nothing but types: they are never loaded, and would count as not covered. */
+function typeOnlySources() {
+  return filesBelow('dist', '.js')
+    .filter((file) => withoutComments(readFileSync(path.join(root, file), 'utf8')) === 'export {};')
+    .map((file) => file.replace(/^dist/, 'src').replace(/js$/, 'ts'));
+}
+
+function withoutComments(code) {
+  return code.replace(/\/\*[^]*?\*\/|\/\/.*/g, '').trim();
+}
+
+/** Tests under coverage; the runner's summary is repeated at the end. */
+function runTests(files, coverageOptions) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'torrent-dl-tests-'));
+  const summary = path.join(folder, 'tap');
+  try {
+    const status = run('c8', [
+      ...['--src', 'src', '--all', '--include', 'src', '--include', 'dist', '--exclude-after-remap'],
+      ...typeOnlySources().flatMap((file) => ['--exclude', file]),
+      ...coverageOptions,
+      ...['node', '--import', 'tsx', '--test', '--test-concurrency', '2'],
+      ...['--test-reporter', 'spec', '--test-reporter-destination', 'stdout'],
+      ...['--test-reporter', 'tap', '--test-reporter-destination', summary],
+      ...files,
+    ]);
+    process.stdout.write(/(^# [a-z_]+ [\d.]+\n)+$/m.exec(readFileSync(summary, 'utf8'))?.[0] ?? '');
+    return status;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 const names = words.filter((word) => !word.startsWith('--'));
+const onlyPeers = words.includes('--peers');
 const unknown = words.find((word) => word.startsWith('--') && word !== '--peers');
 if (unknown !== undefined) {
   process.stderr.write(`test/run.js: unknown option ${unknown} (it knows --peers and names of files)\n`);
-  process.exit(2);
+  process.exitCode = 2;
+} else if (run('tsc', ['-p', 'tsconfig.build.json']) !== 0) {
+  process.exitCode = 1;
+} else if (names.length > 0) {
+  process.exitCode = runTests(names, ['--reporter', 'text-summary']);
+} else if (onlyPeers) {
+  process.exitCode = runTests(filesBelow('test/peers', '.test.ts'), ['--reporter', 'text-summary']);
+} else {
+  const limits = ['--check-coverage', '--lines', String(MIN_LINES)];
+  process.exitCode = runTests(filesBelow('test', '.test.ts'), [
+    '--reporter',
+    'text',
+    '--reporter',
+    'lcovonly',
+    ...limits,
+  ]);
 }
-const onlyPeers = words.includes('--peers');
-const isWhole = !onlyPeers && names.length === 0;
-const files =
-  names.length > 0
-    ? names.map((name) => path.relative(root, path.resolve(name)))
-    : testFiles(onlyPeers ? 'test/peers' : 'test');
-
-run('tsc', ['-p', 'tsconfig.build.json']);
-run('c8', [
-  ...['--src', 'src', '--all', '--include', 'src', '--include', 'dist', '--exclude-after-remap'],
-  ...['--reporter', 'text', '--reporter', 'lcovonly'],
-  ...(isWhole ? ['--check-coverage', '--lines', String(MIN_LINES)] : []),
-  ...['node', '--import', 'tsx', '--test', '--test-concurrency', '2', '--test-reporter', 'spec', ...files],
-]);
