@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream';
 import cliProgress from 'cli-progress';
 
-import type { Download } from '../index.js';
+import { escapeControl, type Download } from '../index.js';
 
 import { ASCII_SIGNS, layoutLine, UNICODE_SIGNS, type DrawBar } from './layout.js';
 
@@ -30,8 +30,8 @@ export class TerminalBar {
   #line = ''; // what is on the screen now
   readonly #onResize = (): void => void this.#terminal.write(CLEAR_BELOW);
 
-  /** Draws at once. `name` is the download's name, safe for a terminal. */
-  constructor(download: Download, name: string, terminal: TerminalStream, isUnicode: boolean) {
+  /** Draws at once. */
+  constructor(download: Download, terminal: TerminalStream, isUnicode: boolean) {
     this.#terminal = terminal;
     const signs = isUnicode ? UNICODE_SIGNS : ASCII_SIGNS;
     const draw = barDrawer(isUnicode ? ['█', '░'] : ['#', '-']);
@@ -41,8 +41,11 @@ export class TerminalBar {
       forceRedraw: true,
       clearOnComplete: true,
       linewrap: true, // leaves the terminal's setting alone
-      // one column stays free: a full line would wrap on some terminals
-      format: () => (this.#line = layoutLine(download.stats(), name, columnsOf(terminal) - 1, draw, signs)),
+      format: () => {
+        const stats = download.stats();
+        // one column stays free: a full line would wrap on some terminals
+        return (this.#line = layoutLine(stats, escapeControl(stats.name), columnsOf(terminal) - 1, draw, signs));
+      },
     });
     this.#bar.on('redraw-post', () => terminal.write('\r'));
     terminal.on('resize', this.#onResize);

@@ -50,6 +50,7 @@ export function layoutLine(stats: DownloadStats, name: string, width: number, dr
 /** The same for a log file: one plain line. */
 export function plainLine(stats: DownloadStats): string {
   const { phase, haveLength, totalLength } = stats;
+  if (phase === 'opening') return 'opening';
   const percent = formatPercent(progressOf(stats) ?? 1);
   if (phase === 'checking') return `checking: ${percent} of ${formatBytes(totalLength)}`;
   const up = `${formatRate(stats.uploadPerSecond)} up, ${peers(stats)}`;
@@ -61,7 +62,7 @@ export function plainLine(stats: DownloadStats): string {
 
 /** How far the phase is, 0 … 1; undefined where there is no end to come to. */
 function progressOf(stats: DownloadStats): number | undefined {
-  if (stats.phase === 'seeding') return undefined;
+  if (stats.phase === 'opening' || stats.phase === 'seeding') return undefined;
   if (stats.phase === 'checking') return stats.checked;
   return stats.totalLength === 0 ? 1 : stats.haveLength / stats.totalLength;
 }
@@ -73,6 +74,7 @@ function fieldsOf(stats: DownloadStats, signs: Signs): readonly Field[] {
     const sum = `${formatBytes(stats.uploaded)} uploaded, ratio ${ratio(stats)}`;
     return [{ text: 'seeding', rank: 0 }, { ...up, rank: 1 }, { text: sum, rank: 5 }, count];
   }
+  if (stats.phase === 'opening') return [{ text: 'opening', rank: 0 }];
   const percent = { text: formatPercent(progressOf(stats) ?? 1).padStart(4), rank: 0 };
   if (stats.phase === 'checking') return [percent, { text: 'checking', rank: 1 }];
   if (stats.phase !== 'downloading') return [percent, { text: stats.phase, rank: 1 }];

@@ -33,15 +33,14 @@ export function isUnicode(env: NodeJS.ProcessEnv): boolean {
   return /utf-?8/i.test(locale ?? '');
 }
 
-/** Starts to show `download`. `name` is its name, safe for a terminal. */
+/** Starts to show `download`. */
 export function openProgress(
   download: Download,
-  name: string,
   stderr: TerminalStream,
   style: ProgressStyle,
   env: NodeJS.ProcessEnv = process.env,
 ): Progress {
-  if (style === 'bar') return new TerminalBar(download, name, stderr, isUnicode(env));
+  if (style === 'bar') return new TerminalBar(download, stderr, isUnicode(env));
   const print = (line: string): void => void stderr.write(`${line}\n`);
   if (style === 'none') return { print, stop: () => undefined };
   const timer = setInterval(() => print(plainLine(download.stats())), PLAIN_LINE_EVERY_MS);

@@ -37,6 +37,7 @@ test('each phase has its own line', () => {
     lay({ phase: 'seeding' }, 79),
     /^debian\.iso {2}seeding {2}↑.* {2}512 MiB uploaded, ratio 0\.25 {2}12 peers$/,
   );
+  assert.equal(lay({ phase: 'opening' }, 79), 'debian.iso  opening');
   assert.match(lay({ phase: 'stopped' }, 79), /50% {2}stopped$/);
   assert.match(lay({ phase: 'checking', checked: 1, totalLength: 0 }, 79), /100%/);
 });
@@ -50,7 +51,7 @@ test('a torrent of no bytes is complete, not NaN', () => {
 
 test('no line is wider than the terminal', () => {
   const stats = fc.record({
-    phase: fc.constantFrom<DownloadStats['phase']>('checking', 'downloading', 'seeding', 'stopped', 'failed'),
+    phase: fc.constantFrom<DownloadStats['phase']>('opening', 'checking', 'downloading', 'seeding', 'failed'),
     haveLength: fc.nat(2 * 2 ** 30),
     checked: fc.double({ min: 0, max: 1, noNaN: true }),
     uploaded: fc.maxSafeNat(),

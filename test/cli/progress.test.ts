@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { mock, test } from 'node:test';
 
 import { isUnicode, openProgress, progressStyle } from '../../src/cli/progress.js';
-import { fakeDownload } from './fake.js';
+import { fakeDownload, fakeStats } from './fake.js';
 
 class FakeTerminal extends EventEmitter {
   output = '';
@@ -49,7 +49,7 @@ test('the locale decides about signs beyond ASCII', () => {
 test('without a terminal there is a plain line every five seconds', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), 'x', terminal, 'lines');
+    const progress = openProgress(fakeDownload(), terminal, 'lines');
     mock.timers.tick(4999);
     assert.equal(terminal.take(), '');
     mock.timers.tick(1);
@@ -65,7 +65,7 @@ test('without a terminal there is a plain line every five seconds', () => {
 test('quiet means no progress at all', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), 'x', terminal, 'none');
+    const progress = openProgress(fakeDownload(), terminal, 'none');
     mock.timers.tick(20_000);
     progress.print('error');
     progress.stop();
@@ -76,7 +76,7 @@ test('quiet means no progress at all', () => {
 test('the bar follows the width at each redraw and clears the old line', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), 'debian.iso', terminal, 'bar', { LANG: 'C.UTF-8' });
+    const progress = openProgress(fakeDownload(), terminal, 'bar', { LANG: 'C.UTF-8' });
     const widthOf = (output: string): number =>
       Math.max(...output.split(/[\r\n]|\^\[\d*[A-Z]/).map((line) => line.length));
     assert.equal(widthOf(terminal.take()), 79);
@@ -93,7 +93,7 @@ test('the bar follows the width at each redraw and clears the old line', () => {
 test('a line goes above the bar, and the bar is back at once', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), 'debian.iso', terminal, 'bar', {});
+    const progress = openProgress(fakeDownload(), terminal, 'bar', {});
     terminal.take();
     progress.print('tracker: 5 peers');
     assert.match(terminal.take(), /^\r\^\[Jtracker: 5 peers\ndebi~iso \[#+-+\].*\r$/);
@@ -107,10 +107,24 @@ test('a line goes above the bar, and the bar is back at once', () => {
 test('the bar leaves cursor, wrap and saved position of the terminal alone', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), 'debian.iso', terminal, 'bar', {});
+    const progress = openProgress(fakeDownload(), terminal, 'bar', {});
     mock.timers.tick(1000);
     progress.stop();
     progress.stop();
     assert.doesNotMatch(terminal.take(), /\^[78]|\^\[\?/);
+  });
+});
+
+test('a name with escape sequences cannot reach the terminal', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(
+      fakeDownload(() => fakeStats({ name: 'a\x1bZ' })),
+      terminal,
+      'bar',
+      {},
+    );
+    progress.stop();
+    assert.ok(terminal.take().includes('a\\x1bZ'));
   });
 });

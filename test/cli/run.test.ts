@@ -158,3 +158,12 @@ test('a name with escape sequences is shown safely', async () => {
   );
   assert.ok(!stderr.includes('\u001b'));
 });
+
+test('a seed that fails ends with an error', async () => {
+  const stats = fakeStats({ phase: 'failed' });
+  const { code, stderr } = await runCaught({ seed: true, quiet: true }, () =>
+    fakeDownload(() => stats, Promise.resolve()),
+  );
+  assert.equal(code, 5);
+  assert.match(stderr, /^torrent-dl: uploading ended: /);
+});
