@@ -1,4 +1,5 @@
 import { Bitfield } from '../common/bitfield.js';
+import { Candidates } from './candidates.js';
 import { GAVE_UP, Rarity } from './rarity.js';
 
 /**
@@ -6,26 +7,19 @@ import { GAVE_UP, Rarity } from './rarity.js';
  * and a rare one comes slowly.
  */
 const RANDOM_UNTIL_DONE = 4;
-/** Pieces looked at in order of rarity for a peer that has few of them, before its own bitfield is read instead. */
-const MOST_TRIES = 256;
-/** Of so many pieces found there the rarest is taken. */
-const SAMPLE = 16;
-
-/** What is known of a peer's bitfield: in the first bytes from `origin` on, all around, it has nothing that is wanted. */
+/** Notes on a peer that was added. */
 interface PeerNote {
   /** It had every piece when it was added, so it counts as a seed until it leaves. */
   readonly isSeed: boolean;
-  readonly origin: number;
-  emptyBytes: number;
-  /** The note holds while the peer has as many pieces as then, and no piece became wanted again. */
-  count: number;
+  readonly candidates: Candidates;
+  /** How many pieces had been released when `candidates` was last asked. */
   releases: number;
 }
 
 /**
  * Which piece to start next: the rarest that a peer has, at random among equals; or the first one, when sequential.
- * A pick takes as long with a million pieces as with a thousand, except that what is known of a peer that has next to
- * nothing of use is found by reading its bitfield, once.
+ * A pick takes as long with a million pieces as with a thousand. For a peer with few of the wanted pieces the search by
+ * rarity ends early; its own bitfield is read instead, once, and the rarest of some pieces found there is picked.
  *
  *   wanted ──take, pick──► taken ──markDone──► done
  *      ▲                     │
@@ -88,8 +82,7 @@ export class PiecePicker {
    */
   addPeer(have: Bitfield): void {
     const isSeed = have.isFull;
-    const origin = this.#isSequential ? 0 : Math.floor(this.#random() * have.bytes.length);
-    this.#peers.set(have, { isSeed, origin, emptyBytes: 0, count: have.count, releases: this.#releases });
+    this.#peers.set(have, { isSeed, candidates: this.#candidatesOf(have), releases: this.#releases });
     if (isSeed) this.#seeds++;
     else this.#tally(have, 1);
   }
@@ -106,11 +99,7 @@ export class PiecePicker {
   /** A peer that was added has one piece more, and its bitfield says so. With `have`, what is known of it still holds. */
   addHave(index: number, have?: Bitfield): void {
     this.#rarity.raise(index);
-    const note = have && this.#peers.get(have);
-    if (!note || note.count + 1 !== have.count) return;
-    const after = (index >> 3) - note.origin;
-    note.emptyBytes = Math.min(note.emptyBytes, after < 0 ? after + have.bytes.length : after);
-    note.count++;
+    if (have) this.#peers.get(have)?.candidates.onHave(index);
   }
 
   /** How many peers have the piece. */
@@ -131,14 +120,52 @@ export class PiecePicker {
 
   /** Whether the peer has a wanted piece. */
   hasWanted(have: Bitfield): boolean {
-    return this.#read(have, 1) >= 0;
+    return this.#read(have).length > 0;
   }
 
   /** Takes a wanted piece that the peer has; -1 when there is none. */
   pick(have: Bitfield): number {
-    const index = this.#isSequential ? this.#read(have, 1) : this.#choose(have);
+    const index = this.#isSequential ? this.#first(have) : this.#choose(have);
     if (index >= 0) this.take(index);
     return index;
+  }
+
+  #choose(have: Bitfield): number {
+    const isEarly = this.#done.count < RANDOM_UNTIL_DONE;
+    const index = isEarly ? this.#rarity.findAny(have, this.#random) : this.#rarity.findRarest(have, this.#random);
+    return index === GAVE_UP ? this.#rarest(this.#read(have)) : index;
+  }
+
+  #rarest(indexes: readonly number[]): number {
+    let rarest = -1;
+    for (const index of indexes) {
+      if (rarest < 0 || this.#rarity.availability(index) < this.#rarity.availability(rarest)) rarest = index;
+    }
+    return rarest;
+  }
+
+  #first(have: Bitfield): number {
+    const indexes = this.#read(have);
+    return indexes.length === 0 ? -1 : Math.min(...indexes);
+  }
+
+  /** Some wanted pieces of a peer, when sequential the first among them; empty only when it has none. */
+  #read(have: Bitfield): readonly number[] {
+    if (this.#wanted.count === 0) return [];
+    const note = this.#peers.get(have);
+    const candidates = note?.candidates ?? this.#candidatesOf(have);
+    if (note && note.releases !== this.#releases) {
+      note.releases = this.#releases;
+      candidates.restart();
+    }
+    if (!this.#isSequential) return candidates.find();
+    while (this.#wanted.bytes[this.#firstWanted] === 0) this.#firstWanted++;
+    return candidates.find(this.#firstWanted);
+  }
+
+  #candidatesOf(have: Bitfield): Candidates {
+    const origin = this.#isSequential ? 0 : Math.floor(this.#random() * have.bytes.length);
+    return new Candidates(have, this.#wanted, origin);
   }
 
   #tally({ bytes }: Bitfield, change: 1 | -1): void {
@@ -151,55 +178,5 @@ export class PiecePicker {
         bits &= ~(0x80 >> bit);
       }
     }
-  }
-
-  #choose(have: Bitfield): number {
-    const isEarly = this.#done.count < RANDOM_UNTIL_DONE;
-    const index = isEarly
-      ? this.#rarity.findAny(have, this.#random, MOST_TRIES)
-      : this.#rarity.findRarest(have, this.#random, MOST_TRIES);
-    return index === GAVE_UP ? this.#read(have, SAMPLE) : index;
-  }
-
-  /**
-   * Reads a peer's bitfield for wanted pieces, and returns the rarest of the first `most`; -1 when there is none. Bytes
-   * that were found empty are not read again, so that all picks for one peer together read it about once.
-   */
-  #read(have: Bitfield, most: number): number {
-    if (this.#wanted.count === 0 || have.count === 0) return -1;
-    const note = this.#noteOf(have);
-    const length = have.bytes.length;
-    let rarest = -1;
-    let found = 0;
-    for (let read = note.emptyBytes; read < length; read++) {
-      const at = read + note.origin < length ? read + note.origin : read + note.origin - length;
-      let bits = have.bytes[at]! & this.#wanted.bytes[at]!;
-      if (found === 0) note.emptyBytes = bits === 0 ? read + 1 : read;
-      for (; bits !== 0 && found < most; found++) {
-        const bit = Math.clz32(bits) - 24;
-        const index = at * 8 + bit;
-        if (rarest < 0 || this.#rarity.availability(index) < this.#rarity.availability(rarest)) rarest = index;
-        bits &= ~(0x80 >> bit);
-      }
-      if (found === most) break;
-    }
-    return rarest;
-  }
-
-  /** The note of a peer, made anew when it holds no longer or the peer was not added. */
-  #noteOf(have: Bitfield): PeerNote {
-    const { count } = have;
-    const releases = this.#releases;
-    const note = this.#peers.get(have) ?? { isSeed: false, origin: 0, emptyBytes: 0, count, releases };
-    if (note.count !== count || note.releases !== releases) {
-      note.emptyBytes = 0;
-      note.count = count;
-      note.releases = releases;
-    }
-    if (this.#isSequential) {
-      while (this.#wanted.bytes[this.#firstWanted] === 0) this.#firstWanted++;
-      note.emptyBytes = Math.max(note.emptyBytes, this.#firstWanted);
-    }
-    return note;
   }
 }

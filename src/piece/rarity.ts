@@ -1,7 +1,10 @@
 import type { Bitfield } from '../common/bitfield.js';
 
-/** `findRarest` and `findAny` looked at as many pieces as they may and found none, but there may be one. */
+/** `findRarest` and `findAny` found none among the pieces that they may look at, but there may be one. */
 export const GAVE_UP = -2;
+/** Pieces looked at in one run: enough for a peer that has a tenth of it. And in all runs together. */
+const MOST_TRIES_IN_RUN = 24;
+const MOST_TRIES = 256;
 
 /**
  * How many peers have each piece, and the listed pieces sorted by it, so that the rarest is found at once. A piece that
@@ -108,23 +111,29 @@ export class Rarity {
     while (this.#lowest + 1 < this.#from.length && this.#from[this.#lowest] === this.#size) this.#lowest++;
   }
 
-  /** A listed piece out of `have` with the least availability, at random; -1 when there is none, or `GAVE_UP`. */
-  findRarest(have: Bitfield, random: () => number, mostTries: number): number {
-    let tries = mostTries;
-    let end = this.#size;
-    while (end > 0) {
+  /**
+   * A listed piece out of `have`, at random among the rarest; -1 when there is none, or `GAVE_UP`. Of a long run only a
+   * part is looked at, so a peer that has little of it may be given a piece of the next run.
+   */
+  findRarest(have: Bitfield, random: () => number): number {
+    let tries = MOST_TRIES;
+    let isWhole = true;
+    for (let end = this.#size; end > 0 && tries > 0;) {
       const from = this.#from[this.#availability[this.#order[end - 1]!]!]!;
-      const index = this.#find(have, from, end, random, tries);
-      if (index !== -1) return index;
-      tries -= end - from;
+      const most = Math.min(tries, MOST_TRIES_IN_RUN);
+      const index = this.#find(have, from, end, random, most);
+      if (index >= 0) return index;
+      if (index === GAVE_UP) isWhole = false;
+      tries -= Math.min(most, end - from);
       end = from;
+      if (tries === 0 && end > 0) isWhole = false;
     }
-    return -1;
+    return isWhole ? -1 : GAVE_UP;
   }
 
   /** A listed piece out of `have`, at random; -1 when there is none, or `GAVE_UP`. */
-  findAny(have: Bitfield, random: () => number, mostTries: number): number {
-    return this.#find(have, 0, this.#size, random, mostTries);
+  findAny(have: Bitfield, random: () => number): number {
+    return this.#find(have, 0, this.#size, random, MOST_TRIES);
   }
 
   /** Looks through part of the order, all around from a random place. */
