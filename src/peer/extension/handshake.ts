@@ -1,98 +1,129 @@
-import { BencodeDictionary, BencodeError, decode, encode, type BencodeValue } from '../../common/bencode.js';
+import { BencodeDictionary, decode, encode, type BencodeValue } from '../../common/bencode.js';
 import { ProtocolError } from '../../common/errors.js';
-import { bytesOfIp, ipOfBytes } from '../../common/ip.js';
-import { escapeControl } from '../../common/text.js';
+import { canonicalIp, ipOfBytes } from '../../common/ip.js';
+import { decodeUtf8, escapeControl } from '../../common/text.js';
 
-/** An info dictionary that is larger is an attack (THREATS M8). */
-const MOST_METADATA = 16 * 1024 * 1024;
-const MOST_CLIENT_LENGTH = 64;
-const MOST_EXTENSIONS = 64;
+/** The largest info dictionary that is believed in (THREATS M8), bytes. */
+export const MOST_METADATA = 16 * 1024 * 1024;
+const MOST_MESSAGES = 64;
+const LONGEST_NAME = 64;
+const MOST_REQUESTS = 65_535;
 
-/** What we say of ourselves (BEP 10). */
-export interface OwnExtensionHandshake {
-  /** Extensions that we take, by name, with the message id that we give each. */
-  readonly messageIds: Readonly<Record<string, number>>;
-  readonly port: number;
-  readonly client: string;
-  /** The peer's address as we see it. */
-  readonly yourIp: string;
-  /** `reqq`: requests that we keep. */
-  readonly requestQueueLength: number;
-  /** Length of the info dictionary (BEP 9). */
-  readonly metadataSize: number;
-  /** BEP 21. */
-  readonly isUploadOnly: boolean;
-}
-
-/** What a peer says of itself; whatever is absent or of the wrong type is undefined. */
+/** What a peer says of itself with the extension protocol (BEP 10). What it did not say, or said oddly, is missing. */
 export interface ExtensionHandshake {
+  /** Extended message ids (1–255) by name, such as `ut_pex`; what the peer switched off (id 0) is left out. */
   readonly messageIds: ReadonlyMap<string, number>;
-  readonly port: number | undefined;
-  /** Fit for a terminal. */
-  readonly client: string | undefined;
-  readonly yourIp: string | undefined;
-  readonly requestQueueLength: number | undefined;
-  readonly metadataSize: number | undefined;
-  readonly isUploadOnly: boolean;
+  /** Its listening TCP port. */
+  readonly port?: number;
+  /** Name and version, fit for a terminal. */
+  readonly client?: string;
+  /** Our address as the peer sees it. */
+  readonly yourIp?: string;
+  /** Requests that it keeps before it drops some (`reqq`). */
+  readonly requestQueueLength?: number;
+  /** Bytes of the info dictionary (BEP 9), at most 16 MiB. */
+  readonly metadataSize?: number;
+  /** It wants nothing (BEP 21). */
+  readonly isUploadOnly?: boolean;
 }
 
-/** The payload behind extended message id 0. */
-export function encodeExtensionHandshake(own: OwnExtensionHandshake): Uint8Array {
-  const ip = bytesOfIp(own.yourIp);
+/** What we say; `yourIp` is left out when it is no IP address, as is what is undefined. */
+export interface ExtensionHandshakeFields {
+  readonly messageIds: Readonly<Record<string, number>>;
+  readonly port?: number | undefined;
+  readonly client: string;
+  readonly yourIp?: string | undefined;
+  readonly requestQueueLength: number;
+  readonly metadataSize?: number | undefined;
+  readonly isUploadOnly?: boolean | undefined;
+}
+
+/** The payload of extended message 0 (BEP 10). */
+export function encodeExtensionHandshake(fields: ExtensionHandshakeFields): Uint8Array {
+  const { port, yourIp, metadataSize, isUploadOnly } = fields;
+  const address = yourIp === undefined ? undefined : bytesOfIp(yourIp);
   return encode({
-    m: own.messageIds,
-    metadata_size: own.metadataSize,
-    p: own.port,
-    reqq: own.requestQueueLength,
-    upload_only: own.isUploadOnly ? 1 : 0,
-    v: own.client,
-    ...(ip ? { yourip: Buffer.from(ip) } : {}),
+    m: fields.messageIds,
+    ...(metadataSize !== undefined && { metadata_size: metadataSize }),
+    ...(port && { p: port }),
+    reqq: fields.requestQueueLength,
+    ...(isUploadOnly && { upload_only: 1 }),
+    v: fields.client,
+    ...(address && { yourip: address }),
   });
 }
 
-/** Reads a peer's payload. @throws {ProtocolError} when it is not a bencoded dictionary */
+/**
+ * Reads the payload of extended message 0. Fields of odd types or values are as if missing, for clients differ.
+ * @throws {ProtocolError} when it is not a bencoded dictionary
+ */
 export function decodeExtensionHandshake(payload: Uint8Array): ExtensionHandshake {
-  const hello = readDictionary(payload);
-  const client = hello.get('v');
-  const yourIp = hello.get('yourip');
+  const dictionary = dictionaryOf(payload);
+  const port = integerOf(dictionary.get('p'), 65_535);
+  const client = nameOf(dictionary.get('v'));
+  const address = dictionary.get('yourip');
+  const requests = integerOf(dictionary.get('reqq'), Number.MAX_SAFE_INTEGER);
+  const metadataSize = integerOf(dictionary.get('metadata_size'), MOST_METADATA);
+  const uploadOnly = dictionary.get('upload_only');
   return {
-    messageIds: readMessageIds(hello.get('m')),
-    port: within(hello.get('p'), 1, 65_535),
-    client: client instanceof Uint8Array ? shortText(client) : undefined,
-    yourIp: yourIp instanceof Uint8Array && [4, 16].includes(yourIp.length) ? ipOfBytes(yourIp) : undefined,
-    requestQueueLength: within(hello.get('reqq'), 1, Number.MAX_SAFE_INTEGER),
-    metadataSize: within(hello.get('metadata_size'), 1, MOST_METADATA),
-    isUploadOnly: hello.get('upload_only') === 1,
+    messageIds: messageIdsOf(dictionary.get('m')),
+    ...(port !== undefined && { port }),
+    ...(client !== undefined && { client }),
+    ...(address instanceof Uint8Array && [4, 16].includes(address.length) && { yourIp: ipOfBytes(address) }),
+    ...(requests !== undefined && { requestQueueLength: Math.min(requests, MOST_REQUESTS) }),
+    ...(metadataSize !== undefined && { metadataSize }),
+    ...(typeof uploadOnly === 'number' && { isUploadOnly: uploadOnly !== 0 }),
   };
 }
 
-function readDictionary(payload: Uint8Array): BencodeDictionary {
+function dictionaryOf(payload: Uint8Array): BencodeDictionary {
+  let value: BencodeValue;
   try {
-    const { value } = decode(payload);
-    if (value instanceof BencodeDictionary) return value;
+    ({ value } = decode(payload));
   } catch (error) {
-    if (!(error instanceof BencodeError)) throw error;
-    throw new ProtocolError('ERR_EXTENSION', `a malformed extension handshake: ${error.message}`, { cause: error });
+    throw new ProtocolError('ERR_EXTENSION', 'the extension handshake is not bencoded', { cause: error });
   }
-  throw new ProtocolError('ERR_EXTENSION', 'an extension handshake that is not a dictionary');
+  if (value instanceof BencodeDictionary) return value;
+  throw new ProtocolError('ERR_EXTENSION', 'the extension handshake is no dictionary');
 }
 
-/** Id 0 takes an extension back (BEP 10). */
-function readMessageIds(value: BencodeValue | undefined): Map<string, number> {
-  const ids = new Map<string, number>();
-  if (!(value instanceof BencodeDictionary)) return ids;
+/** A whole number from 1 to `most`, or undefined. */
+function integerOf(value: BencodeValue | undefined, most: number): number | undefined {
+  return typeof value === 'number' && value >= 1 && value <= most ? value : undefined;
+}
+
+function messageIdsOf(value: BencodeValue | undefined): Map<string, number> {
+  const messageIds = new Map<string, number>();
+  if (!(value instanceof BencodeDictionary)) return messageIds;
   for (const [name, id] of value) {
-    const known = within(id, 1, 255);
-    if (known !== undefined && ids.size < MOST_EXTENSIONS) ids.set(name, known);
+    const isUsable = integerOf(id, 255) !== undefined && name.length <= LONGEST_NAME;
+    if (isUsable && messageIds.size < MOST_MESSAGES) messageIds.set(name, id as number);
   }
-  return ids;
+  return messageIds;
 }
 
-function within(value: BencodeValue | undefined, least: number, most: number): number | undefined {
-  return typeof value === 'number' && value >= least && value <= most ? value : undefined;
+function nameOf(value: BencodeValue | undefined): string | undefined {
+  if (!(value instanceof Uint8Array) || value.length === 0) return undefined;
+  const text = decodeUtf8(value) ?? Buffer.from(value).toString('latin1');
+  return Array.from(escapeControl(text.slice(0, 4 * LONGEST_NAME)))
+    .slice(0, LONGEST_NAME)
+    .join('');
 }
 
-function shortText(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.subarray(0, 4 * MOST_CLIENT_LENGTH)).toString('utf8');
-  return escapeControl([...text].slice(0, MOST_CLIENT_LENGTH).join(''));
+/** 4 or 16 bytes of an IP address, or undefined. */
+function bytesOfIp(text: string): Uint8Array | undefined {
+  const ip = canonicalIp(text);
+  if (ip === undefined) return undefined;
+  if (!ip.includes(':')) return Uint8Array.from(ip.split('.'), Number);
+  const [head = '', tail] = ip.split('::');
+  const groupsOf = (part: string): string[] => (part === '' ? [] : part.split(':'));
+  const left = groupsOf(head);
+  const right = tail === undefined ? [] : groupsOf(tail);
+  const zeros = Array<string>(8 - left.length - right.length).fill('0');
+  return Uint8Array.from(
+    [...left, ...zeros, ...right].flatMap((group) => {
+      const number = parseInt(group, 16);
+      return [number >> 8, number & 0xff];
+    }),
+  );
 }
