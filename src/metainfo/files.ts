@@ -1,0 +1,159 @@
+import { BencodeDictionary } from '../common/bencode.js';
+import { quote } from '../common/text.js';
+import { readFileTree, rootsOf } from './file-tree.js';
+import { invalid, invalidKey } from './invalid.js';
+import type { MetainfoFile } from './metainfo.js';
+import { findCaseCollisions, readName, safePaths } from './paths.js';
+import type { Warnings } from './warnings.js';
+
+/** What names are read by. */
+export interface FileContext {
+  /** The torrent's `encoding`, for names that are not UTF-8. */
+  readonly encoding: string | undefined;
+  readonly platform: NodeJS.Platform;
+  readonly warnings: Warnings;
+}
+
+/** A file as the torrent has it, before its name is made safe. */
+interface ListedFile {
+  /** Names below the root folder, as bytes. */
+  readonly path: readonly Uint8Array[];
+  /** The same as text, of `path.utf-8` if there is one; the root folder first. */
+  readonly names: readonly string[];
+  readonly length: number;
+  readonly isPadding: boolean;
+  readonly isExecutable: boolean;
+  readonly isLink: boolean;
+}
+
+/** The part of `Metainfo` that is about files. */
+export interface Files {
+  readonly name: string;
+  readonly isMultiFile: boolean;
+  readonly files: readonly MetainfoFile[];
+  readonly totalLength: number;
+}
+
+/**
+ * Reads the file or files of an info dictionary (BEP 3, 47).
+ * - Pad files are told by their attribute, or by their name if they are shorter than a piece. Nobody writes them, so they
+ *   share paths: `<root>/.pad/<length>`.
+ * - Symbolic links are left out, with a warning; they have no bytes.
+ * - The files of a hybrid must be those of its v2 part (BEP 52).
+ * @throws {MetainfoError} and {BencodeError}
+ */
+export function readFiles(info: BencodeDictionary, pieceLength: number, context: FileContext): Files {
+  const name = info.getBytes('name');
+  if (!name) throw invalidKey('ERR_NAME', info, 'name', 'is missing');
+  const root = readName(name, info.get('name.utf-8'), context.encoding);
+  const list = info.getList('files');
+  if (list && info.has('length')) context.warnings.add('ignored: "length" beside "files"', 'wrong values');
+  if (list?.length === 0) throw invalidKey('ERR_FILES', info, 'files', 'is empty');
+  const listed = list?.map((file, index) => {
+    if (file instanceof BencodeDictionary) return readListed(file, root, pieceLength, context.encoding);
+    throw invalidKey('ERR_FILES', info, 'files', `has an entry that is not a dictionary (number ${index})`);
+  }) ?? [readSingle(info, name, root)];
+  const tree = readFileTree(info);
+  const roots = tree && rootsOf(listed, tree);
+  return { isMultiFile: list !== undefined, ...placeFiles(listed, root, roots, context) };
+}
+
+/** Offsets, and safe paths, of all that is not a link. */
+function placeFiles(
+  listed: readonly ListedFile[],
+  root: string,
+  roots: ReadonlyMap<object, Uint8Array> | undefined,
+  { platform, warnings }: FileContext,
+): Pick<Files, 'name' | 'files' | 'totalLength'> {
+  const written = listed.filter((file) => !file.isPadding && !file.isLink);
+  const { name, paths } = safePaths(
+    root,
+    written.map((file) => file.names),
+    platform,
+  );
+  const files: MetainfoFile[] = [];
+  let offset = 0;
+  let next = 0;
+  for (const file of listed) {
+    const { names, length, isPadding, isExecutable, isLink } = file;
+    if (isLink) {
+      warnings.add(`the symbolic link ${quote(names.join('/'))} is not made`, 'symbolic links');
+      continue;
+    }
+    const path = isPadding ? `${name}/.pad/${length}` : paths[next++]!;
+    const asked = names.join('/');
+    if (!isPadding && path !== asked) warnings.add(`${quote(asked)} is written as ${quote(path)}`, 'renamed files');
+    const piecesRoot = roots?.get(file);
+    files.push({ path, length, offset, isPadding, isExecutable, ...(piecesRoot && { piecesRoot }) });
+    offset += length;
+    if (offset > Number.MAX_SAFE_INTEGER) throw invalid('ERR_LENGTH', 'its files have more than 2^53-1 bytes in all');
+  }
+  warnOfCase(paths, warnings);
+  return { name, files, totalLength: offset };
+}
+
+function readSingle(info: BencodeDictionary, name: Uint8Array, root: string): ListedFile {
+  const { isExecutable } = readAttributes(info);
+  const length = readLength(info);
+  return { path: [name], names: [root], length, isPadding: false, isExecutable, isLink: false };
+}
+
+function readListed(
+  file: BencodeDictionary,
+  root: string,
+  pieceLength: number,
+  encoding: string | undefined,
+): ListedFile {
+  const path = readPath(file);
+  const preferred = file.get('path.utf-8');
+  const isPair = Array.isArray(preferred) && preferred.length === path.length;
+  const names = path.map((bytes, at) => readName(bytes, isPair ? preferred[at] : undefined, encoding));
+  const { isLink, isExecutable, hasPadAttribute } = readAttributes(file);
+  const length = isLink ? readLinkLength(file) : readLength(file);
+  const isPadding = !isLink && (hasPadAttribute || isPadName(names, length, pieceLength));
+  return { path, names: [root, ...names], length, isPadding, isExecutable, isLink };
+}
+
+function readPath(file: BencodeDictionary): Uint8Array[] {
+  const path = file.getList('path');
+  if (!path) throw invalidKey('ERR_FILES', file, 'path', 'is missing');
+  if (path.length === 0) throw invalidKey('ERR_FILES', file, 'path', 'is empty');
+  if (path.every((name) => name instanceof Uint8Array)) return [...path];
+  throw invalidKey('ERR_FILES', file, 'path', 'has a name that is not a string');
+}
+
+function readLength(file: BencodeDictionary): number {
+  const length = file.get('length');
+  if (length === undefined) throw invalidKey('ERR_LENGTH', file, 'length', 'is missing');
+  if (typeof length === 'number' && length >= 0) return length;
+  throw invalidKey('ERR_LENGTH', file, 'length', 'is not an integer within 0 and 2^53-1');
+}
+
+function readLinkLength(file: BencodeDictionary): 0 {
+  if ((file.get('length') ?? 0) === 0) return 0;
+  throw invalidKey('ERR_LENGTH', file, 'length', 'of a symbolic link is not 0');
+}
+
+function readAttributes(file: BencodeDictionary): { isLink: boolean; isExecutable: boolean; hasPadAttribute: boolean } {
+  const value = file.get('attr');
+  const attributes = value instanceof Uint8Array ? Buffer.from(value.subarray(0, 16)).toString('latin1') : '';
+  return {
+    isLink: attributes.includes('l'),
+    isExecutable: attributes.includes('x'),
+    hasPadAttribute: attributes.includes('p'),
+  };
+}
+
+/** BEP 47 recommends the first name; BitComet makes the second, without an attribute. */
+function isPadName(names: readonly string[], length: number, pieceLength: number): boolean {
+  if (length >= pieceLength) return false;
+  const isNumbered = names.length === 2 && names[0] === '.pad' && /^\d+$/.test(names[1]!);
+  return isNumbered || names[names.length - 1]!.startsWith('_____padding_file_');
+}
+
+function warnOfCase(paths: readonly string[], warnings: Warnings): void {
+  const collisions = findCaseCollisions(paths);
+  if (collisions.length === 0) return;
+  const what = `${quote(collisions[0]!)}${collisions.length > 1 ? ` and ${collisions.length - 1} more` : ''}`;
+  warnings.add(`names that differ from others in case only need a disk that keeps them apart: ${what}`, 'such names');
+}

@@ -1,0 +1,176 @@
+/**
+ * Names from a torrent, made safe. One rule for every spelling of a name:
+ *
+ * 1. A name is text: UTF-8, else in the torrent's `encoding`, else with `%FF` for every byte beyond ASCII and `%25` for `%`.
+ * 2. `/`, NUL and other control characters become `_`; so does each dot of the names `.` and `..`, and an empty name is
+ *    `_`. On Windows `<>:"|?*\`, trailing dots and trailing spaces become `_`, too, and `con.txt` is `_con.txt`.
+ *    (Elsewhere a `\` is a character like any other.)
+ * 3. A name of more than 255 bytes keeps its start, its extension and a hash of the whole: `long…~1a2b3c4d.iso`.
+ * 4. A path of more than 3072 bytes (4096 less room for the output folder) keeps its ends; the folders between become
+ *    one, with their hash for a name: `root/~0123456789abcdef/file`.
+ * 5. The name `.torrent-dl` at the top is ours: it becomes `_.torrent-dl`.
+ * 6. Each file has a place of its own. The first to ask for a path gets it, unless a folder has that name; the others get
+ *    ` (2)`, ` (3)` … before the extension. Where disks fold case (macOS, Windows) so do we.
+ *
+ * So no path has a component that leads up or away, and nothing is ever written outside the output folder.
+ */
+import { createHash } from 'node:crypto';
+import type { BencodeValue } from '../common/bencode.js';
+import { decodeText, decodeUtf8 } from '../common/text.js';
+
+/** In bytes of UTF-8. */
+const MOST_NAME = 255;
+const MOST_PATH = 3072;
+const MOST_EXTENSION = 32;
+
+/** Where the state of downloads lies, in the output folder; some disks fold case. */
+const STATE_FOLDER = /^\.torrent-dl$/i;
+
+const UNSAFE = /[/\p{Cc}]/gu;
+const UNSAFE_ON_WINDOWS = /[<>:"|?*\\]/g;
+const RESERVED_ON_WINDOWS = /^(?:con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])(?:\.|$)/i;
+
+/** A name as text (rule 1). `preferred` is the value of `name.utf-8` or the like: used if it is UTF-8 and not empty. */
+export function readName(bytes: Uint8Array, preferred: BencodeValue | undefined, encoding: string | undefined): string {
+  const text = preferred instanceof Uint8Array && preferred.length > 0 ? decodeUtf8(preferred) : undefined;
+  return text ?? decodeText(bytes, encoding) ?? percentEscape(bytes);
+}
+
+/** What `safePaths` gives. */
+export interface SafePaths {
+  /** The root's safe name: every path begins with it. */
+  readonly name: string;
+  /** In the order of the input, `/` between components. */
+  readonly paths: readonly string[];
+}
+
+/**
+ * Safe paths (rules 2 to 6) for files given as names, the root's first. A single file is the root itself. Takes time in
+ * proportion to the length of all names, whatever they are.
+ */
+export function safePaths(
+  root: string,
+  files: readonly (readonly string[])[],
+  platform: NodeJS.Platform = process.platform,
+): SafePaths {
+  const known = new Map<string, string>();
+  const clean = (name: string): string => {
+    let safe = known.get(name);
+    if (safe === undefined) known.set(name, (safe = safeName(name, platform)));
+    return safe;
+  };
+  const name = topName(clean(root));
+  const wanted = files.map((names) => shortenPath([name, ...names.slice(1).map(clean)]));
+  const foldsCase = platform === 'win32' || platform === 'darwin';
+  return { name, paths: placeAll(wanted, foldsCase) };
+}
+
+/** Those of `paths` that a disk which folds case (or Unicode's spellings) could not hold beside the others. */
+export function findCaseCollisions(paths: readonly string[]): string[] {
+  const placed = placeAll(
+    paths.map((path) => path.split('/')),
+    true,
+  );
+  return paths.filter((path, index) => path !== placed[index]);
+}
+
+/** One name, safe on disk (rules 2 and 3). */
+export function safeName(name: string, platform: NodeJS.Platform): string {
+  let safe = name.replace(UNSAFE, '_');
+  if (/^\.{0,2}$/.test(safe)) safe = '_'.repeat(Math.max(1, safe.length));
+  if (platform === 'win32') {
+    safe = safe.replace(UNSAFE_ON_WINDOWS, '_').replace(/[. ]$/, '_');
+    if (RESERVED_ON_WINDOWS.test(safe)) safe = `_${safe}`;
+  }
+  return shortenName(safe);
+}
+
+/** Rule 5. */
+function topName(name: string): string {
+  return STATE_FOLDER.test(name) ? `_${name}` : name;
+}
+
+/** Rule 3. */
+function shortenName(name: string): string {
+  if (name.length <= MOST_NAME / 3 || Buffer.byteLength(name) <= MOST_NAME) return name;
+  const { stem, extension } = splitExtension(name);
+  const end = `~${hash(name, 8)}${extension}`;
+  return cutBytes(stem, MOST_NAME - Buffer.byteLength(end)) + end;
+}
+
+/** Rule 4. */
+function shortenPath(names: readonly string[]): readonly string[] {
+  const bytes = names.reduce((sum, name) => sum + Buffer.byteLength(name) + 1, -1);
+  if (bytes <= MOST_PATH) return names;
+  return [names[0]!, `~${hash(names.slice(1, -1).join('/'), 16)}`, names[names.length - 1]!];
+}
+
+/**
+ * Rule 6. Folders are numbered, and a path is known by its folder's number and its name: so a path of a thousand
+ * components costs no more than its length.
+ */
+function placeAll(wanted: readonly (readonly string[])[], foldsCase: boolean): string[] {
+  const fold = (name: string): string => (foldsCase ? name.normalize('NFC').toLowerCase() : name);
+  const folders = new Map<string, number>();
+  const parents = wanted.map((names) => {
+    let folder = 0;
+    for (const name of names.slice(0, -1)) {
+      const key = `${folder}/${fold(name)}`;
+      const found = folders.get(key);
+      folder = found ?? folders.size + 1;
+      if (found === undefined) folders.set(key, folder);
+    }
+    return folder;
+  });
+  const keyOf = (index: number, name: string): string => `${parents[index]!}/${fold(name)}`;
+  const owners = new Map<string, number>();
+  for (const [index, names] of wanted.entries()) {
+    const key = keyOf(index, names[names.length - 1]!);
+    if (!owners.has(key)) owners.set(key, index);
+  }
+  const counters = new Map<string, number>();
+  return wanted.map((names, index) => {
+    const name = names[names.length - 1]!;
+    const key = keyOf(index, name);
+    if (owners.get(key) === index && !folders.has(key)) return names.join('/');
+    for (let n = counters.get(key) ?? 2; ; n++) {
+      const other = withNumber(name, n);
+      const otherKey = keyOf(index, other);
+      if (owners.has(otherKey) || folders.has(otherKey)) continue;
+      owners.set(otherKey, index);
+      counters.set(key, n + 1);
+      return [...names.slice(0, -1), other].join('/');
+    }
+  });
+}
+
+function withNumber(name: string, n: number): string {
+  const { stem, extension } = splitExtension(name);
+  return shortenName(`${stem} (${n})${extension}`);
+}
+
+/** `a.tar` and `.gz`; a name that begins with its only dot has no extension, and none is very long. */
+function splitExtension(name: string): { stem: string; extension: string } {
+  const dot = name.lastIndexOf('.');
+  const extension = dot > 0 ? name.slice(dot) : '';
+  if (Buffer.byteLength(extension) > MOST_EXTENSION) return { stem: name, extension: '' };
+  return { stem: name.slice(0, name.length - extension.length), extension };
+}
+
+/** The longest beginning of whole characters that has at most `most` bytes. */
+function cutBytes(text: string, most: number): string {
+  const bytes = Buffer.from(text.slice(0, most));
+  let end = Math.min(most, bytes.length);
+  while (end < bytes.length && end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+}
+
+function hash(text: string, digits: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, digits);
+}
+
+/** Different bytes give different text. */
+function percentEscape(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString('latin1');
+  return text.replace(/[^\0-\x7f]|%/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+}
