@@ -213,16 +213,20 @@ class TorrentDownload implements Download {
     this.#have = new Bitfield(metainfo.pieceCount);
     const session = this.#closers.use(await Session.open({ port: this.#options.port }));
     this.#port = session.listener.port;
-    if (this.#stopped.signal.aborted) return;
+    if (this.#hasEnded()) return;
     const line = await this.#openLine(metainfo, session);
     await this.#check(line);
-    if (this.#stopped.signal.aborted) return;
-    if (this.#have.isFull && !this.#options.seed) return this.#complete();
-    this.#setPhase('downloading');
+    if (this.#hasEnded()) return;
+    if (this.#have.isFull) this.#complete();
+    else this.#setPhase('downloading');
+    if (this.#have.isFull && !this.#options.seed) return;
     this.#openSources(line, this.#openPeers(line));
     const watch = setInterval(() => this.#watch(), WATCH_MS);
     this.#closers.defer(() => clearInterval(watch));
-    if (this.#have.isFull) this.#complete();
+  }
+
+  #hasEnded(): boolean {
+    return this.#phase === 'stopped' || this.#phase === 'failed';
   }
 
   async #openLine(metainfo: Metainfo, session: Session): Promise<Line> {
@@ -354,21 +358,24 @@ class TorrentDownload implements Download {
 
   /** Why nothing came: somebody has what we lack and does not send it, or nobody has it. */
   #stallError(stallTimeoutMs: number): Error {
-    const { connectedPeers, sources } = this.stats();
+    const { connectedPeers } = this.stats();
     const holders = [...(this.#peers?.connections ?? [])].filter((peer) => peer.isOpen && peer.amInterested).length;
     if (holders > 0) {
       const text = `nothing received for ${seconds(stallTimeoutMs)}: ${holders} peer(s) have the missing data and do not send it`;
       return new TimeLimitError('ERR_STALLED', `${text}; run again to resume`);
     }
-    const failed = sources.filter((source) => source.state === 'failed');
-    const causes = failed.map((source) => new Error(`${source.name}: ${source.message ?? 'no answer'}`));
+    const failures = this.#trackers?.failures() ?? [];
     const who =
       connectedPeers > 0
         ? `none of ${connectedPeers} connected peers has the missing data`
-        : failed.length > 0 && failed.length === sources.length
+        : failures.length > 0
           ? 'no tracker answered and no peer is connected'
           : 'no peer could be reached';
-    return new NoSourceError('ERR_NO_SOURCE', `nobody to download from for ${seconds(stallTimeoutMs)}: ${who}`, causes);
+    return new NoSourceError(
+      'ERR_NO_SOURCE',
+      `nobody to download from for ${seconds(stallTimeoutMs)}: ${who}`,
+      failures,
+    );
   }
 
   readonly #onAbort = (): void => this.#stop('stopped', this.#options.signal?.reason ?? abortError());
@@ -379,7 +386,7 @@ class TorrentDownload implements Download {
   }
 
   #stop(phase: 'stopped' | 'failed', error: unknown): void {
-    if (this.#phase === 'stopped' || this.#phase === 'failed') return;
+    if (this.#hasEnded()) return;
     this.#setPhase(phase);
     this.#stopped.abort();
     this.#rejectDone(error);
@@ -388,7 +395,7 @@ class TorrentDownload implements Download {
   #setPhase(phase: Phase): void {
     if (this.#phase === phase) return;
     if (!(NEXT[this.#phase] as readonly Phase[]).includes(phase)) {
-      if (this.#stopped.signal.aborted) return;
+      if (this.#hasEnded()) return;
       bug(`phase ${phase} after ${this.#phase}`);
     }
     log('%s', phase);

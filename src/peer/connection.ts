@@ -2,14 +2,11 @@ import createDebug from 'debug';
 import { Bitfield } from '../common/bitfield.js';
 import { formatAddress, type PeerAddress } from '../common/address.js';
 import { ProtocolError } from '../common/errors.js';
-import { lengthOfPiece } from '../common/pieces.js';
 import { RateMeter } from '../common/rate.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
-import type { BlockTaker, PieceAssembler } from '../piece/assembler.js';
 import { decodeExtensionHandshake, encodeExtensionHandshake } from './extension/handshake.js';
+import { BlockFetcher, type FetchContext } from './fetcher.js';
 import { decodeHandshake, encodeHandshake, HANDSHAKE_LENGTH, type Handshake } from './handshake.js';
-import { RequestPipeline } from './pipeline.js';
-import { RequestQueue } from './requests.js';
 import type { Transport, TransportEvents } from './transport.js';
 import { MOST_QUEUED_REQUESTS, UploadQueue, type BlockReader } from './upload.js';
 import {
@@ -21,33 +18,23 @@ import {
   REQUEST_LENGTH,
   WireReader,
   writeRequest,
-  type WireEvents,
+  type MessageSink,
 } from './wire.js';
 
 const log = createDebug('torrent-dl:peer');
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A peer that owes blocks and brought none for so long is snubbed: others are asked for them. */
-const SNUBBED_AFTER_MS = 20_000;
 const IDLE_TIMEOUT_MS = 180_000;
 const KEEP_ALIVE_MS = 100_000;
-/** Blocks that nobody asked for, after which the peer is dropped; some may cross a cancel. */
-const MOST_UNREQUESTED = 64;
-/** Blocks that may still come although we gave them up. */
-const MOST_LATE = 4096;
-/** A peer this slow, in ms for a whole piece, helps others with theirs. */
-const SLOW_PIECE_MS = 10_000;
 const MOST_PENDING_HAVES = 64;
-const LONGEST_HOLD_MS = 30_000;
 
 /** What a connection needs to know of the download, and whom it tells what happens. */
-export interface Swarm {
+export interface Swarm extends FetchContext {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
   /** The pieces that we have. */
   readonly have: Bitfield;
-  readonly assembler: PieceAssembler;
   readonly reader: BlockReader;
   /** Our listening port, for the extension handshake. */
   readonly port: number;
@@ -61,11 +48,6 @@ export interface Swarm {
   onInterest: (connection: PeerConnection) => void;
   /** A listening port of the peer (BEP 10 `p`). */
   onPort: (connection: PeerConnection, port: number) => void;
-  /** A block came that other peers owe us too. */
-  onDuplicate: (connection: PeerConnection, block: number) => void;
-  /** There is room for requests and nothing left that nobody was asked for; may push blocks to ask for again. */
-  onStarving: (connection: PeerConnection, most: number, out: number[]) => void;
-  onPayload: (received: number, wasted: number) => void;
   onUploaded: (connection: PeerConnection, length: number) => void;
   onReadError: (error: unknown) => void;
   onClose: (connection: PeerConnection, reason: string) => void;
@@ -74,23 +56,16 @@ export interface Swarm {
 type Phase = 'connecting' | 'handshaking' | 'open' | 'closed';
 
 /** One peer: its flags, what it has, what it owes us and what we owe it (BEP 3, 6, 10). */
-export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
+export class PeerConnection implements TransportEvents, MessageSink {
   readonly id: number;
   readonly have: Bitfield;
-  slot = -1;
-  filling = 0;
+  /** What it owes us. */
+  readonly fetcher: BlockFetcher;
   amChoking = true;
   amInterested = false;
   peerChoking = true;
   peerInterested = false;
-  /** When it was opened, and when it last brought a block we lacked; ms on the swarm's clock. */
   readonly connectedAtMs: number;
-  lastBlockAtMs: number;
-  isSnubbed = false;
-  /** Whether it ever brought a block we lacked. */
-  isUseful = false;
-  readonly requests = new RequestQueue();
-  readonly pipeline = new RequestPipeline();
   readonly download: RateMeter;
   readonly upload: RateMeter;
   /** Its 20 bytes as latin1 text. */
@@ -105,7 +80,6 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
 
   readonly #swarm: Swarm;
   readonly #reader: WireReader;
-  readonly #requested: number[] = [];
   #uploads!: UploadQueue;
   #phase: Phase = 'connecting';
   #now: number;
@@ -115,17 +89,6 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
   #handshake = new Uint8Array(HANDSHAKE_LENGTH);
   #handshakeEnd = 0;
   #isFirstMessage = true;
-  /** Given up (choked, timed out, cancelled), but taken if they come all the same. */
-  #late = new RequestQueue();
-  /** The block in transit: its number, place in the slots' memory or -1, and when it was asked for. */
-  #block = -1;
-  #place = -1;
-  #length = 0;
-  #sentAt = -1;
-  #unrequested = 0;
-  #rejects = 0;
-  #holdUntil = 0;
-  #newBlocks = 0;
   /** Pieces that it has and we lack. */
   #interesting = 0;
   #pendingHaves: number[] = [];
@@ -134,8 +97,9 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
     this.id = id;
     this.#swarm = swarm;
     this.have = new Bitfield(swarm.metainfo.pieceCount);
-    this.#reader = new WireReader(this.have.bytes.length, this);
-    this.connectedAtMs = this.lastBlockAtMs = this.#now = this.#lastReceivedAt = this.#lastSentAt = nowMs;
+    this.fetcher = new BlockFetcher(id, this.have, swarm, nowMs, (bytes) => this.#send(bytes));
+    this.#reader = new WireReader(this.have.bytes.length, this.fetcher, this);
+    this.connectedAtMs = this.#now = this.#lastReceivedAt = this.#lastSentAt = nowMs;
     this.download = new RateMeter(nowMs);
     this.upload = new RateMeter(nowMs);
   }
@@ -165,11 +129,6 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
     return this.have.isFull;
   }
 
-  /** Slower than `SLOW_PIECE_MS` for a piece; also until its rate is known. */
-  get isSlow(): boolean {
-    return this.pipeline.perSecond * (SLOW_PIECE_MS / 1000) < this.#swarm.metainfo.pieceLength;
-  }
-
   /** Bytes per second, from it and to it. */
   downloadPerSecond(): number {
     return this.download.perSecond(this.#now);
@@ -190,7 +149,8 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
 
   onBytes(chunk: Uint8Array, length: number): void {
     if (this.#phase === 'closed') return;
-    this.#now = this.#lastReceivedAt = performance.now();
+    this.#now = this.#lastReceivedAt = this.fetcher.nowMs = performance.now();
+    this.download.add(length);
     try {
       const from = this.#phase === 'open' ? 0 : this.#readHandshake(chunk, length);
       if (from < length) this.#reader.push(chunk, from, length);
@@ -199,10 +159,7 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
       this.close(error.message);
       return;
     }
-    if (this.#newBlocks > 0) {
-      this.#newBlocks = 0;
-      this.#fill();
-    }
+    if (this.fetcher.takeNews()) this.#fill();
   }
 
   onDrain(): void {
@@ -220,17 +177,14 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
     this.#reader.stop();
     this.transport.close();
     this.#uploads.clear();
-    if (this.#place >= 0) this.#swarm.assembler.abort(this.id, this.#block);
-    for (const block of this.requests.clear()) this.#swarm.assembler.giveBack(block);
-    if (this.#sentAt >= 0) this.#swarm.assembler.giveBack(this.#block);
-    this.#swarm.assembler.leave(this);
+    this.fetcher.close();
     if (log.enabled) log('%s closed: %s', formatAddress(this.address), reason);
     this.#swarm.onClose(this, reason);
   }
 
   /** Looks at every time-out; called a few times a second. */
   tick(nowMs: number): void {
-    this.#now = nowMs;
+    this.#now = this.fetcher.nowMs = nowMs;
     const silence = nowMs - this.#lastReceivedAt;
     if (this.#phase === 'connecting' && silence > CONNECT_TIMEOUT_MS) return this.close('no connection');
     if (this.#phase === 'handshaking' && nowMs - this.connectedAtMs > CONNECT_TIMEOUT_MS + HANDSHAKE_TIMEOUT_MS) {
@@ -240,8 +194,7 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
     if (silence > IDLE_TIMEOUT_MS) return this.close('silent');
     this.#flushHaves();
     if (nowMs - this.#lastSentAt > KEEP_ALIVE_MS) this.#send(new Uint8Array(4));
-    const owedSince = Math.max(this.requests.oldestMs, this.lastBlockAtMs);
-    if (this.requests.size > 0 && nowMs - owedSince > SNUBBED_AFTER_MS) this.#snub();
+    if (this.fetcher.tick() && log.enabled) log('%s is snubbed', formatAddress(this.address));
     this.#fill();
   }
 
@@ -268,79 +221,15 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
     if (this.supportsFast && rejects.length > 0) this.#send(rejects);
   }
 
-  /** Somebody else brought the block. */
-  cancel(block: number): void {
-    if (this.requests.remove(block) < 0) return;
-    this.#keepLate([block]);
-    this.#sendRequest(MESSAGE.cancel, block);
-  }
-
-  /** Asks for what there is room for, when it may. */
-  fill(nowMs: number): void {
-    this.#now = nowMs;
-    this.#fill();
-  }
-
   // ── From the wire ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-  onBlock(index: number, begin: number, length: number): void {
-    const { assembler, metainfo } = this.#swarm;
-    const isBlock = index < metainfo.pieceCount && begin % 16_384 === 0 && begin < lengthOfPiece(metainfo, index);
-    const block = isBlock ? index * assembler.blocksPerPiece + begin / 16_384 : -1;
-    this.#length = length;
-    this.#block = block;
-    this.#place = this.#sentAt = -1;
-    if (isBlock && length === assembler.lengthOf(block)) {
-      this.#sentAt = this.requests.remove(block);
-      if (this.#sentAt >= 0 || this.#late.remove(block) >= 0) {
-        this.#place = assembler.open(this.id, block);
-        return;
-      }
-    }
-    if (++this.#unrequested > MOST_UNREQUESTED)
-      throw new ProtocolError('ERR_WIRE', 'the peer sends what nobody asked for');
-  }
-
-  onBlockBytes(chunk: Uint8Array, from: number, to: number): void {
-    const length = to - from;
-    this.download.add(length);
-    const { assembler } = this.#swarm;
-    if (this.#place >= 0 && assembler.isOpen(this.id, this.#block)) {
-      assembler.slots.bytes.set(chunk.subarray(from, to), this.#place);
-      this.#place += length;
-      this.#swarm.onPayload(length, 0);
-    } else {
-      this.#place = -1;
-      this.#swarm.onPayload(length, length);
-    }
-  }
-
-  onBlockEnd(): void {
-    const { assembler } = this.#swarm;
-    const wasOwed = this.#sentAt >= 0;
-    const sentAt = this.#sentAt;
-    const isPlaced = this.#place >= 0 && assembler.isOpen(this.id, this.#block);
-    this.#place = this.#sentAt = -1;
-    if (isPlaced) {
-      this.lastBlockAtMs = this.#now;
-      this.isUseful = true;
-      if (assembler.close(this.id, this.#block, wasOwed)) this.#swarm.onDuplicate(this, this.#block);
-    } else if (wasOwed) assembler.giveBack(this.#block);
-    if (!wasOwed) return;
-    this.#newBlocks++;
-    this.#rejects = 0;
-    this.lastBlockAtMs = this.#now;
-    this.isSnubbed = false;
-    this.pipeline.received(this.#length, sentAt, this.#now);
-    if (this.requests.size === 0) this.pipeline.paused();
-  }
 
   onMessage(id: number, payload: Uint8Array): void {
     const isFirst = this.#isFirstMessage;
     this.#isFirstMessage = false;
     switch (id) {
       case MESSAGE.choke:
-        return this.#onChoke();
+        this.peerChoking = true;
+        return this.fetcher.onChoke();
       case MESSAGE.unchoke:
         this.peerChoking = false;
         return this.#fill();
@@ -363,7 +252,7 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
       case MESSAGE.cancel:
         return this.#onCancel(readUint32(payload, 0), readUint32(payload, 4), readUint32(payload, 8));
       case MESSAGE.rejectRequest:
-        return this.#onReject(readUint32(payload, 0), readUint32(payload, 4));
+        return this.fetcher.onReject(readUint32(payload, 0), readUint32(payload, 4));
       case MESSAGE.extended:
         return this.#onExtended(payload[0]!, payload.subarray(1));
       default: // port, suggest, allowed fast and what we do not know are of no use to us
@@ -423,7 +312,7 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
   #onExtended(id: number, payload: Uint8Array): void {
     if (id !== 0) return;
     const hello = decodeExtensionHandshake(payload);
-    if (hello.requestQueueLength !== undefined) this.pipeline.limitTo(hello.requestQueueLength);
+    if (hello.requestQueueLength !== undefined) this.fetcher.pipeline.limitTo(hello.requestQueueLength);
     if (hello.client !== undefined) this.client = hello.client;
     if (hello.port !== undefined) this.#swarm.onPort(this, hello.port);
   }
@@ -457,72 +346,8 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
     if (isInteresting && !this.peerChoking) this.#fill();
   }
 
-  // ── Requests: what the peer owes us ───────────────────────────────────────────────────────────────────────────────
-
   #fill(): void {
-    if (this.#phase !== 'open' || this.peerChoking || !this.amInterested || this.#now < this.#holdUntil) return;
-    const target = this.isSnubbed ? 1 : this.pipeline.target;
-    const room = target - this.requests.size;
-    if (room < Math.max(1, target >> 2)) return; // requests go out in batches
-    const blocks = this.#requested;
-    blocks.length = 0;
-    this.#swarm.assembler.takeBlocks(this, room, blocks);
-    if (blocks.length < room) this.#swarm.onStarving(this, room - blocks.length, blocks);
-    if (blocks.length === 0) return;
-    const { assembler } = this.#swarm;
-    const bytes = new Uint8Array(blocks.length * REQUEST_LENGTH);
-    for (let at = 0; at < blocks.length; at++) {
-      const block = blocks[at]!;
-      this.requests.add(block, this.#now);
-      const index = assembler.indexOf(block);
-      writeRequest(
-        bytes,
-        at * REQUEST_LENGTH,
-        MESSAGE.request,
-        index,
-        assembler.beginOf(block),
-        assembler.lengthOf(block),
-      );
-    }
-    this.#send(bytes);
-  }
-
-  /** Its blocks are for others to fetch now; it keeps one request to show that it is back. */
-  #snub(): void {
-    if (log.enabled) log('%s is snubbed', formatAddress(this.address));
-    this.isSnubbed = true;
-    this.#giveUpRequests();
-    this.lastBlockAtMs = this.#now;
-    this.pipeline.reset();
-    this.pipeline.limitTo(Math.max(16, this.pipeline.limit >> 1)); // it may have dropped what it could not queue
-  }
-
-  #giveUpRequests(): void {
-    const blocks = this.requests.clear();
-    for (const block of blocks) this.#swarm.assembler.giveBack(block);
-    this.#keepLate(blocks);
-    this.#swarm.assembler.leave(this);
-  }
-
-  #keepLate(blocks: readonly number[]): void {
-    if (this.#late.size + blocks.length > MOST_LATE) this.#late.clear();
-    for (const block of blocks.slice(0, MOST_LATE)) this.#late.add(block, this.#now);
-  }
-
-  #onChoke(): void {
-    this.peerChoking = true;
-    this.#giveUpRequests();
-    this.pipeline.reset();
-  }
-
-  #onReject(index: number, begin: number): void {
-    const { assembler, metainfo } = this.#swarm;
-    if (index >= metainfo.pieceCount || begin % 16_384 !== 0) return;
-    const block = index * assembler.blocksPerPiece + begin / 16_384;
-    if (this.requests.remove(block) < 0) return;
-    assembler.giveBack(block);
-    assembler.leave(this);
-    this.#holdUntil = this.#now + Math.min(LONGEST_HOLD_MS, 100 * 2 ** Math.min(this.#rejects++, 10));
+    if (this.#phase === 'open' && !this.peerChoking && this.amInterested) this.fetcher.fill();
   }
 
   // ── Uploads: what we owe the peer ─────────────────────────────────────────────────────────────────────────────────
@@ -550,13 +375,6 @@ export class PeerConnection implements BlockTaker, TransportEvents, WireEvents {
     const haves = this.#pendingHaves;
     this.#pendingHaves = [];
     this.#send(Buffer.concat(haves.map(encodeHave)));
-  }
-
-  #sendRequest(id: number, block: number): void {
-    const { assembler } = this.#swarm;
-    const bytes = new Uint8Array(REQUEST_LENGTH);
-    writeRequest(bytes, 0, id, assembler.indexOf(block), assembler.beginOf(block), assembler.lengthOf(block));
-    this.#send(bytes);
   }
 
   #send(bytes: Uint8Array): void {

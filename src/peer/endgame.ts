@@ -1,6 +1,6 @@
 import { BLOCK_LENGTH } from '../common/pieces.js';
 import type { PieceAssembler } from '../piece/assembler.js';
-import type { PeerConnection } from './connection.js';
+import type { BlockFetcher } from './fetcher.js';
 
 /** A block is owed by so many peers at most. */
 const MOST_COPIES = 3;
@@ -15,14 +15,14 @@ const STALLED_MS = 2000;
  * fetch everything twice. Pushes the blocks to `out`.
  */
 export function hedge(
-  idle: PeerConnection,
-  others: Iterable<PeerConnection>,
+  idle: BlockFetcher,
+  others: readonly BlockFetcher[],
   assembler: PieceAssembler,
-  nowMs: number,
   most: number,
   out: number[],
 ): void {
-  const victims: { peer: PeerConnection; waitMs: number }[] = [];
+  const { nowMs } = idle;
+  const victims: { peer: BlockFetcher; waitMs: number }[] = [];
   for (const peer of others) {
     if (peer !== idle && peer.requests.size > 0)
       victims.push({ peer, waitMs: waitOf(peer, peer.requests.size, nowMs) });
@@ -46,7 +46,7 @@ export function hedge(
 }
 
 /** When the peer's `place`-th owed block can be expected, in ms from now. */
-function waitOf(peer: PeerConnection, place: number, nowMs: number): number {
+function waitOf(peer: BlockFetcher, place: number, nowMs: number): number {
   const silence = nowMs - Math.max(peer.lastBlockAtMs, peer.requests.oldestMs);
   const trip = peer.pipeline.roundTripMs;
   if (silence > STALLED_MS && !(silence < 2 * trip && Number.isFinite(trip))) return Infinity;
@@ -55,7 +55,7 @@ function waitOf(peer: PeerConnection, place: number, nowMs: number): number {
   return silence + place * 50; // no rate yet: the longer it is silent, the less is expected
 }
 
-function ownWait(peer: PeerConnection, more: number): number {
+function ownWait(peer: BlockFetcher, more: number): number {
   const perMs = peer.pipeline.perSecond / 1000;
   const trip = Number.isFinite(peer.pipeline.roundTripMs) ? peer.pipeline.roundTripMs : 200;
   const queued = peer.requests.size + more + 1;

@@ -8,6 +8,7 @@ import { AddressPool } from './address-pool.js';
 import { Choker } from './choker.js';
 import { PeerConnection, type Swarm } from './connection.js';
 import { hedge } from './endgame.js';
+import type { BlockFetcher } from './fetcher.js';
 import { clientName, type Handshake } from './handshake.js';
 import { acceptTcp, dialTcp, type Transport } from './transport.js';
 import type { BlockReader } from './upload.js';
@@ -64,8 +65,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
   readonly #choker = new Choker();
   readonly #timer: NodeJS.Timeout;
   /** Where the sender of a block was, by id: guilt may show after it has gone. */
-  readonly #senders = new Map<number, { address: PeerAddress; peerIdKey: string }>();
-  readonly #bannedIds = new Set<string>();
+  readonly #senders = new Map<number, PeerAddress>();
   #nextId = 1;
   #dialAllowance = MOST_DIALS_AT_ONCE;
   #lastTickAt: number;
@@ -85,7 +85,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     this.clientName = options.clientName;
     this.#picker = options.picker;
     this.#lastTickAt = performance.now();
-    this.pool = new AddressPool({ now: this.#lastTickAt });
+    this.pool = new AddressPool();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -130,10 +130,10 @@ export class PeerManager implements Swarm, AsyncDisposable {
     for (const id of ids) {
       const sender = this.#senders.get(id);
       if (!sender) continue;
-      log('banned %s', formatAddress(sender.address));
-      this.pool.ban(sender.address);
-      this.#bannedIds.add(sender.peerIdKey);
-      this.#options.onBanned(sender.address);
+      this.#senders.delete(id); // told once
+      log('banned %s', formatAddress(sender));
+      this.pool.ban(sender);
+      this.#options.onBanned(sender);
     }
     for (const connection of [...this.connections]) {
       if (ids.includes(connection.id) || this.pool.isBanned(connection.address)) connection.close('banned');
@@ -160,7 +160,6 @@ export class PeerManager implements Swarm, AsyncDisposable {
       return 'that is ourselves';
     }
     const key = Buffer.from(handshake.peerId).toString('latin1');
-    if (this.#bannedIds.has(key)) return 'banned';
     const twin = this.#twinOf(connection, key);
     if (twin) {
       const theyInitiate = Buffer.compare(handshake.peerId, this.peerId) > 0;
@@ -171,7 +170,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     }
     connection.peerIdKey = key;
     connection.client = clientName(handshake.peerId);
-    this.#senders.set(connection.id, { address: connection.address, peerIdKey: key });
+    this.#senders.set(connection.id, connection.address);
     if (!connection.transport.isIncoming) this.pool.connected(connection.address);
     return undefined;
   }
@@ -186,7 +185,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
   }
 
   onHave(connection: PeerConnection, index: number): void {
-    this.#picker.addHave(index);
+    this.#picker.addHave(index, connection.have);
     if (this.have.isFull && connection.isSeed) connection.close('both are seeds');
   }
 
@@ -203,12 +202,13 @@ export class PeerManager implements Swarm, AsyncDisposable {
     connection.listensAt = address;
   }
 
-  onDuplicate(connection: PeerConnection, block: number): void {
-    for (const other of this.connections) if (other !== connection) other.cancel(block);
+  onDuplicate(fetcher: BlockFetcher, block: number): void {
+    for (const other of this.connections) if (other.fetcher !== fetcher) other.fetcher.cancel(block);
   }
 
-  onStarving(connection: PeerConnection, most: number, out: number[]): void {
-    if (out.length === 0) hedge(connection, this.connections, this.assembler, performance.now(), most, out);
+  onStarving(fetcher: BlockFetcher, most: number, out: number[]): void {
+    const others = Array.from(this.connections, (connection) => connection.fetcher);
+    hedge(fetcher, others, this.assembler, most, out);
   }
 
   onPayload(received: number, wasted: number): void {
@@ -226,12 +226,26 @@ export class PeerManager implements Swarm, AsyncDisposable {
   onClose(connection: PeerConnection, reason: string): void {
     if (!this.connections.delete(connection)) return;
     this.#picker.removePeer(connection.have);
-    if (!connection.isUseful) this.#senders.delete(connection.id);
-    const address = connection.listensAt ?? (connection.transport.isIncoming ? undefined : connection.address);
-    if (!address || this.#isClosed) return;
+    if (!connection.fetcher.isUseful) this.#senders.delete(connection.id);
+    const address = this.#dialAddressOf(connection);
+    if (!address || this.#isClosed || this.#isConnectedTo(address)) return;
     const now = performance.now();
-    if (connection.wasOpen) this.pool.disconnected(address, now, { wasUseful: connection.isUseful });
+    if (connection.wasOpen) this.pool.disconnected(address, now, { wasUseful: connection.fetcher.isUseful });
     else this.pool.failed(address, now, reason);
+  }
+
+  /** Where the peer can be dialled, if we know. */
+  #dialAddressOf(connection: PeerConnection): PeerAddress | undefined {
+    return connection.listensAt ?? (connection.transport.isIncoming ? undefined : connection.address);
+  }
+
+  /** A peer may have dialled us while we dialled it: its address stays in use until both are gone. */
+  #isConnectedTo({ host, port }: PeerAddress): boolean {
+    for (const connection of this.connections) {
+      const address = this.#dialAddressOf(connection);
+      if (address?.host === host && address.port === port) return true;
+    }
+    return false;
   }
 
   // ── Dialling, choking, turnover ───────────────────────────────────────────────────────────────────────────────────
@@ -270,7 +284,8 @@ export class PeerManager implements Swarm, AsyncDisposable {
     if (now >= this.#rechokeAt) this.#rechoke(now);
     if (now >= this.#turnoverAt) this.#turnOver(now);
     this.#dial(now);
-    if (now >= this.#needPeersAt && this.connections.size < this.#options.maxPeers) {
+    const isShort = this.connections.size < this.#options.maxPeers && this.pool.nextDueAt > now;
+    if (isShort && now >= this.#needPeersAt) {
       this.#needPeersAt = now + NEED_PEERS_MS;
       this.#options.onNeedPeers();
     }
@@ -291,7 +306,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
         peerInterested: connection.peerInterested,
         downloadPerSecond: connection.downloadPerSecond(),
         uploadPerSecond: connection.uploadPerSecond(),
-        isSnubbed: connection.isSnubbed,
+        isSnubbed: connection.fetcher.isSnubbed,
         connectedAtMs: connection.connectedAtMs,
         weAreSeeding: this.have.isFull,
       }));
@@ -300,10 +315,10 @@ export class PeerManager implements Swarm, AsyncDisposable {
   /** With all places taken, one that is of no use makes room for an address that was not tried yet. */
   #turnOver(now: number): void {
     this.#turnoverAt = now + TURNOVER_MS;
-    if (this.connections.size < this.#options.maxPeers || this.pool.waiting === 0) return;
+    if (this.connections.size < this.#options.maxPeers || this.pool.nextDueAt > now) return;
     for (const connection of this.connections) {
       const isUseless = !connection.amInterested && !connection.peerInterested;
-      if ((isUseless || connection.isSnubbed) && now - connection.lastBlockAtMs > USELESS_AFTER_MS) {
+      if ((isUseless || connection.fetcher.isSnubbed) && now - connection.fetcher.lastBlockAtMs > USELESS_AFTER_MS) {
         connection.close('of no use');
         return;
       }

@@ -45,13 +45,17 @@ const PAYLOAD_LENGTH: Readonly<Record<number, number>> = {
   [MESSAGE.allowedFast]: 4,
 };
 
-/** Takes what `WireReader` finds. Byte ranges are valid during the call only. */
-export interface WireEvents {
-  onMessage: (id: number, payload: Uint8Array) => void;
+/** Takes the blocks that `WireReader` finds. Byte ranges are valid during the call only. */
+export interface BlockSink {
   /** A `piece` message begins; its bytes follow by `onBlockBytes`, its end by `onBlockEnd`. */
   onBlock: (index: number, begin: number, length: number) => void;
   onBlockBytes: (chunk: Uint8Array, from: number, to: number) => void;
   onBlockEnd: () => void;
+}
+
+/** Takes all other messages; the payload is valid during the call only. */
+export interface MessageSink {
+  onMessage: (id: number, payload: Uint8Array) => void;
 }
 
 /** Length prefix, id, and of a `piece` message index and begin. */
@@ -59,7 +63,8 @@ const HEAD_LENGTH = 13;
 
 /** Splits a peer's bytes into messages and blocks, wherever the network cut them. */
 export class WireReader {
-  readonly #events: WireEvents;
+  readonly #blocks: BlockSink;
+  readonly #messages: MessageSink;
   readonly #bitfieldLength: number;
   readonly #head = new Uint8Array(HEAD_LENGTH);
   /** Bytes of #head in use. */
@@ -72,9 +77,10 @@ export class WireReader {
   #payloadEnd = 0;
   #isStopped = false;
 
-  constructor(bitfieldLength: number, events: WireEvents) {
+  constructor(bitfieldLength: number, blocks: BlockSink, messages: MessageSink) {
     this.#bitfieldLength = bitfieldLength;
-    this.#events = events;
+    this.#blocks = blocks;
+    this.#messages = messages;
   }
 
   /** Nothing more is read, not even the rest of the bytes at hand. */
@@ -99,8 +105,8 @@ export class WireReader {
   #readBlock(chunk: Uint8Array, at: number, to: number): number {
     const end = Math.min(to, at + this.#blockLeft);
     this.#blockLeft -= end - at;
-    this.#events.onBlockBytes(chunk, at, end);
-    if (this.#blockLeft === 0) this.#events.onBlockEnd();
+    this.#blocks.onBlockBytes(chunk, at, end);
+    if (this.#blockLeft === 0) this.#blocks.onBlockEnd();
     return end;
   }
 
@@ -116,7 +122,7 @@ export class WireReader {
     this.#payloadEnd += end - at;
     if (this.#payloadEnd === payload.length) {
       this.#payload = undefined;
-      this.#events.onMessage(this.#head[4]!, payload);
+      this.#messages.onMessage(this.#head[4]!, payload);
     }
     return end;
   }
@@ -125,7 +131,7 @@ export class WireReader {
     const length = readUint32(bytes, at) - 9;
     if (length <= 0 || length > MOST_BLOCK_LENGTH) throw malformed(`a block of ${length} bytes`);
     this.#blockLeft = length;
-    this.#events.onBlock(readUint32(bytes, at + 5), readUint32(bytes, at + 9), length);
+    this.#blocks.onBlock(readUint32(bytes, at + 5), readUint32(bytes, at + 9), length);
   }
 
   /** Gathers the head of a message, as far as it goes; acts when it is whole. */
@@ -160,7 +166,7 @@ export class WireReader {
       return at;
     }
     if (to - at >= length) {
-      this.#events.onMessage(id, chunk.subarray(at, at + length));
+      this.#messages.onMessage(id, chunk.subarray(at, at + length));
       return at + length;
     }
     this.#payload = new Uint8Array(length);

@@ -32,8 +32,8 @@ export interface AssemblerEvents {
   onGuilty: (peers: number[]) => void;
 }
 
-/** A peer in mid-block keeps its place for so many ticks; then another that brings the block gets it. */
-const TICKS_TO_KEEP_A_PLACE = 10;
+/** A peer in mid-block keeps its place for so many ticks (2 s); then another that brings the block gets it. */
+const TICKS_TO_KEEP_A_PLACE = 20;
 
 /**
  * Gives out blocks to request, takes in their bytes, and hands full pieces to the disk.

@@ -140,7 +140,8 @@ export class Slots {
     this.#cursor[slot] = block + 1;
     this.#state[from + block] = REQUESTED;
     this.#requests[from + block] = 1;
-    if (--this.#unrequested[slot]! === 0) this.#close(slot);
+    this.#unrequested[slot]!--;
+    if (!this.hasUnrequested(slot)) this.#close(slot);
     return block;
   }
 
@@ -160,7 +161,8 @@ export class Slots {
     if (this.#state[entry] !== REQUESTED || --this.#requests[entry]! > 0) return;
     this.#state[entry] = UNREQUESTED;
     if (block < this.#cursor[slot]!) this.#cursor[slot] = block;
-    if (this.#unrequested[slot]!++ === 0) this.open.push(slot);
+    if (!this.hasUnrequested(slot)) this.open.push(slot);
+    this.#unrequested[slot]!++;
   }
 
   isMissing(slot: number, block: number): boolean {
@@ -179,12 +181,16 @@ export class Slots {
   /** The block is whole, by `peer`. Says whether the piece is now, too. */
   receive(slot: number, block: number, peer: number): boolean {
     const entry = slot * this.blocksPerSlot + block;
-    if (this.#state[entry] === UNREQUESTED && --this.#unrequested[slot]! === 0) this.#close(slot);
+    if (this.#state[entry] === UNREQUESTED) {
+      this.#unrequested[slot]!--;
+      if (!this.hasUnrequested(slot)) this.#close(slot);
+    }
     this.#state[entry] = RECEIVED;
     this.#requests[entry] = 0;
     this.#writer[entry] = 0;
     this.#sender[entry] = peer;
-    return --this.#missing[slot]! === 0;
+    this.#missing[slot]!--;
+    return this.#missing[slot] === 0;
   }
 
   /** Who sent each block of the piece, in order. */

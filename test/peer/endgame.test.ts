@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bitfield } from '../../src/common/bitfield.js';
-import type { PeerConnection } from '../../src/peer/connection.js';
+import type { BlockFetcher } from '../../src/peer/fetcher.js';
 import { hedge } from '../../src/peer/endgame.js';
 import { RequestQueue } from '../../src/peer/requests.js';
 import type { PieceAssembler } from '../../src/piece/assembler.js';
@@ -9,13 +9,13 @@ import type { PieceAssembler } from '../../src/piece/assembler.js';
 const NOW = 100_000;
 
 /** A peer of so many bytes per second that owes `blocks`, as far as the endgame looks at one. */
-function peer(perSecond: number, blocks: readonly number[] = [], silentMs = 10): PeerConnection {
+function peer(perSecond: number, blocks: readonly number[] = [], silentMs = 10): BlockFetcher {
   const requests = new RequestQueue();
   for (const block of blocks) requests.add(block, NOW - silentMs);
   const have = new Bitfield(100);
   have.fill();
   const pipeline = { perSecond, roundTripMs: 10 };
-  return { requests, have, pipeline, lastBlockAtMs: NOW - silentMs } as unknown as PeerConnection;
+  return { requests, have, pipeline, lastBlockAtMs: NOW - silentMs, nowMs: NOW } as unknown as BlockFetcher;
 }
 
 function assembler(copies = new Map<number, number>()): PieceAssembler {
@@ -26,9 +26,9 @@ function assembler(copies = new Map<number, number>()): PieceAssembler {
   } as unknown as PieceAssembler;
 }
 
-function hedged(idle: PeerConnection, others: PeerConnection[], most = 100, of = assembler()): number[] {
+function hedged(idle: BlockFetcher, others: BlockFetcher[], most = 100, of = assembler()): number[] {
   const out: number[] = [];
-  hedge(idle, [idle, ...others], of, NOW, most, out);
+  hedge(idle, [idle, ...others], of, most, out);
   return out;
 }
 

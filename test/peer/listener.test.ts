@@ -8,7 +8,12 @@ import { PeerListener, type IncomingPeer } from '../../src/peer/listener.js';
 const INFO_HASH = Buffer.alloc(20, 7);
 
 function hello(infoHash: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from('\x13BitTorrent protocol', 'latin1'), Buffer.alloc(8), infoHash, Buffer.alloc(20, 1)]);
+  return Buffer.concat([
+    Buffer.from('\x13BitTorrent protocol', 'latin1'),
+    Buffer.alloc(8),
+    infoHash,
+    Buffer.alloc(20, 1),
+  ]);
 }
 
 async function dial(port: number): Promise<net.Socket> {

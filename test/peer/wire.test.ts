@@ -10,6 +10,7 @@ import {
   MESSAGE,
   WireReader,
   writeRequest,
+  type BlockSink,
 } from '../../src/peer/wire.js';
 
 type Seen = [kind: string, ...rest: (number | string)[]];
@@ -18,15 +19,20 @@ type Seen = [kind: string, ...rest: (number | string)[]];
 function readAll(stream: Uint8Array, cuts: readonly number[], bitfieldLength = 3): Seen[] {
   const seen: Seen[] = [];
   let block: number[] = [];
-  const reader = new WireReader(bitfieldLength, {
-    onMessage: (id, payload) => seen.push(['message', id, Buffer.from(payload).toString('hex')]),
+  const messages = {
+    onMessage: (id: number, payload: Uint8Array) => {
+      seen.push(['message', id, Buffer.from(payload).toString('hex')]);
+    },
+  };
+  const blocks: BlockSink = {
     onBlock: (index, begin, length) => {
       block = [];
       seen.push(['block', index, begin, length]);
     },
     onBlockBytes: (chunk, from, to) => block.push(...chunk.subarray(from, to)),
     onBlockEnd: () => seen.push(['end', Buffer.from(block).toString('hex')]),
-  });
+  };
+  const reader = new WireReader(bitfieldLength, blocks, messages);
   const places = [0, ...[...cuts].map((cut) => cut % (stream.length + 1)).sort((a, b) => a - b), stream.length];
   for (let at = 1; at < places.length; at++) reader.push(stream, places[at - 1]!, places[at]!);
   return seen;
@@ -40,7 +46,7 @@ function request(id: number, index: number, begin: number, length: number): Uint
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const message: fc.Arbitrary<{ bytes: Uint8Array; seen: Seen[] }> = fc.oneof(
-  fc.constant({ bytes: new Uint8Array(4), seen: [] }),
+  fc.constant({ bytes: new Uint8Array(4), seen: [] as Seen[] }),
   fc.constantFrom(0, 1, 2, 3, 14, 15).map((id) => ({ bytes: encodeMessage(id), seen: [['message', id, ''] as Seen] })),
   uint32.map((index) => ({
     bytes: encodeHave(index),
@@ -121,14 +127,12 @@ for (const [what, bytes] of malformed) {
 
 test('after stop() nothing more is read of the bytes at hand', () => {
   let count = 0;
-  const reader: WireReader = new WireReader(1, {
+  const noBlocks = { onBlock: () => assert.fail(), onBlockBytes: () => assert.fail(), onBlockEnd: () => assert.fail() };
+  const reader: WireReader = new WireReader(1, noBlocks, {
     onMessage: () => {
       count++;
       reader.stop();
     },
-    onBlock: () => assert.fail(),
-    onBlockBytes: () => assert.fail(),
-    onBlockEnd: () => assert.fail(),
   });
   const stream = Buffer.concat([encodeMessage(1), encodeMessage(0), encodeMessage(1)]);
   reader.push(stream, 0, stream.length);

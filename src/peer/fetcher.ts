@@ -1,0 +1,225 @@
+import type { Bitfield } from '../common/bitfield.js';
+import { ProtocolError } from '../common/errors.js';
+import { BLOCK_LENGTH, lengthOfPiece } from '../common/pieces.js';
+import type { BlockTaker, PieceAssembler } from '../piece/assembler.js';
+import { RequestPipeline } from './pipeline.js';
+import { RequestQueue } from './requests.js';
+import { MESSAGE, REQUEST_LENGTH, writeRequest, type BlockSink } from './wire.js';
+
+/** A peer that owes blocks and brought none for so long is snubbed: others are asked for them. */
+const SNUBBED_AFTER_MS = 20_000;
+/** Blocks that nobody asked for, after which the peer is dropped; some may cross a cancel. */
+const MOST_UNREQUESTED = 64;
+/** Blocks that may still come although we gave them up. */
+const MOST_LATE = 4096;
+/** A peer this slow, in ms for a whole piece, helps others with theirs. */
+const SLOW_PIECE_MS = 10_000;
+/** After a reject the peer is left in peace, twice as long each time. */
+const FIRST_HOLD_MS = 100;
+const LONGEST_HOLD_MS = 30_000;
+
+/** Where blocks come from and go to, and who hears of it; a `PeerManager` is one. */
+export interface FetchContext {
+  readonly assembler: PieceAssembler;
+  /** A block came that other peers owe us too. */
+  onDuplicate: (fetcher: BlockFetcher, block: number) => void;
+  /** There is room for requests and nothing left that nobody was asked for; may push blocks to ask for again. */
+  onStarving: (fetcher: BlockFetcher, most: number, out: number[]) => void;
+  /** Payload bytes came, of which so many were of no use. */
+  onPayload: (received: number, wasted: number) => void;
+}
+
+/** What one peer owes us: asks for blocks, takes them in, and gives up what does not come. */
+export class BlockFetcher implements BlockTaker, BlockSink {
+  readonly id: number;
+  readonly have: Bitfield;
+  slot = -1;
+  filling = 0;
+  readonly requests = new RequestQueue();
+  readonly pipeline = new RequestPipeline();
+  /** The time of the read or tick that is being handled; the clock is not read for each block. */
+  nowMs: number;
+  /** When it last brought a block that it owed. */
+  lastBlockAtMs: number;
+  isSnubbed = false;
+  /** Whether it ever brought a block we lacked. */
+  isUseful = false;
+
+  readonly #context: FetchContext;
+  readonly #send: (bytes: Uint8Array) => void;
+  /** Given up (choked, timed out, cancelled), but taken if they come all the same. */
+  readonly #late = new RequestQueue();
+  readonly #chosen: number[] = [];
+  /** The block in transit: its number, its place in the slots' memory or -1, and its length. */
+  #block = -1;
+  #place = -1;
+  #length = 0;
+  #unrequested = 0;
+  #rejects = 0;
+  #holdUntilMs = 0;
+  #hasNewBlocks = false;
+
+  constructor(id: number, have: Bitfield, context: FetchContext, nowMs: number, send: (bytes: Uint8Array) => void) {
+    this.id = id;
+    this.have = have;
+    this.#context = context;
+    this.#send = send;
+    this.nowMs = this.lastBlockAtMs = nowMs;
+  }
+
+  /** Too slow for a piece of its own; also until its rate is known. */
+  get isSlow(): boolean {
+    return this.pipeline.perSecond * (SLOW_PIECE_MS / 1000) < this.#context.assembler.layout.pieceLength;
+  }
+
+  // ── Blocks, from the wire ─────────────────────────────────────────────────────────────────────────────────────────
+
+  onBlock(index: number, begin: number, length: number): void {
+    const { assembler } = this.#context;
+    this.#block = this.#numberOf(index, begin);
+    this.#length = length;
+    this.#place = -1;
+    const isExpected =
+      this.#block >= 0 &&
+      length === assembler.lengthOf(this.#block) &&
+      (this.requests.has(this.#block) || this.#late.has(this.#block));
+    // It stays owed until its last byte is here: a peer that stops in the middle of it is stalled.
+    if (isExpected) this.#place = assembler.open(this.id, this.#block);
+    else if (++this.#unrequested > MOST_UNREQUESTED) {
+      throw new ProtocolError('ERR_WIRE', 'the peer sends what nobody asked for');
+    }
+  }
+
+  onBlockBytes(chunk: Uint8Array, from: number, to: number): void {
+    const length = to - from;
+    const { assembler } = this.#context;
+    if (this.#place >= 0 && assembler.isOpen(this.id, this.#block)) {
+      assembler.slots.bytes.set(chunk.subarray(from, to), this.#place);
+      this.#place += length;
+      this.#context.onPayload(length, 0);
+    } else {
+      this.#place = -1;
+      this.#context.onPayload(length, length);
+    }
+  }
+
+  onBlockEnd(): void {
+    const { assembler } = this.#context;
+    const block = this.#block;
+    const isPlaced = this.#place >= 0 && assembler.isOpen(this.id, block);
+    const sentAtMs = this.requests.remove(block);
+    const wasOwed = sentAtMs >= 0;
+    if (!wasOwed) this.#late.remove(block);
+    this.#place = -1;
+    if (isPlaced) {
+      this.isUseful = true;
+      if (assembler.close(this.id, block, wasOwed)) this.#context.onDuplicate(this, block);
+    } else if (wasOwed) assembler.giveBack(block);
+    if (!wasOwed) return;
+    this.#hasNewBlocks = true;
+    this.#rejects = 0;
+    this.isSnubbed = false;
+    this.lastBlockAtMs = this.nowMs;
+    this.pipeline.received(this.#length, sentAtMs, this.nowMs);
+    if (this.requests.size === 0) this.pipeline.paused();
+  }
+
+  /** Whether blocks came since the last call. */
+  takeNews(): boolean {
+    const hasNews = this.#hasNewBlocks;
+    this.#hasNewBlocks = false;
+    return hasNews;
+  }
+
+  // ── Requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Asks for as many blocks as there is room for; the peer must not be choking us. */
+  fill(): void {
+    if (this.nowMs < this.#holdUntilMs) return;
+    const target = this.isSnubbed ? 1 : this.pipeline.target;
+    const room = target - this.requests.size;
+    if (room < Math.max(1, target >> 2)) return; // requests go out in batches
+    const { assembler } = this.#context;
+    const blocks = this.#chosen;
+    blocks.length = 0;
+    assembler.takeBlocks(this, room, blocks);
+    if (blocks.length === 0) this.#context.onStarving(this, room, blocks);
+    if (blocks.length === 0) return;
+    const bytes = new Uint8Array(blocks.length * REQUEST_LENGTH);
+    blocks.forEach((block, at) => {
+      this.requests.add(block, this.nowMs);
+      this.#write(bytes, at * REQUEST_LENGTH, MESSAGE.request, block);
+    });
+    this.#send(bytes);
+  }
+
+  /** Looks at the time-outs. Says whether the peer has just become snubbed. */
+  tick(): boolean {
+    if (this.requests.size === 0) return false;
+    const owedSinceMs = Math.max(this.requests.oldestMs, this.lastBlockAtMs);
+    if (this.nowMs - owedSinceMs <= SNUBBED_AFTER_MS) return false;
+    // Its blocks are for others to fetch now; it keeps one request, to show that it is back.
+    this.isSnubbed = true;
+    this.lastBlockAtMs = this.nowMs;
+    this.#giveUp();
+    this.pipeline.limitTo(Math.max(16, this.pipeline.limit >> 1)); // it may have dropped what it could not queue
+    return true;
+  }
+
+  /** The peer chokes us: what it owes will not come, but for what is under way. */
+  onChoke(): void {
+    this.#giveUp();
+  }
+
+  /** The peer declines a request (BEP 6). */
+  onReject(index: number, begin: number): void {
+    const block = this.#numberOf(index, begin);
+    if (this.requests.remove(block) < 0) return;
+    this.#context.assembler.giveBack(block);
+    this.#context.assembler.leave(this);
+    this.#holdUntilMs = this.nowMs + Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(this.#rejects++, 10));
+  }
+
+  /** Somebody else brought the block. */
+  cancel(block: number): void {
+    if (this.requests.remove(block) < 0) return;
+    this.#keepLate([block]);
+    const bytes = new Uint8Array(REQUEST_LENGTH);
+    this.#write(bytes, 0, MESSAGE.cancel, block);
+    this.#send(bytes);
+  }
+
+  /** Gives everything back. */
+  close(): void {
+    const { assembler } = this.#context;
+    if (this.#place >= 0) assembler.abort(this.id, this.#block);
+    for (const block of this.requests.clear()) assembler.giveBack(block);
+    assembler.leave(this);
+  }
+
+  #giveUp(): void {
+    const { assembler } = this.#context;
+    const blocks = this.requests.clear();
+    for (const block of blocks) assembler.giveBack(block);
+    this.#keepLate(blocks);
+    assembler.leave(this);
+    this.pipeline.reset();
+  }
+
+  #keepLate(blocks: readonly number[]): void {
+    if (this.#late.size + blocks.length > MOST_LATE) this.#late.clear();
+    for (const block of blocks.slice(0, MOST_LATE)) this.#late.add(block, this.nowMs);
+  }
+
+  /** The block's number, or -1 when there is no such block. */
+  #numberOf(index: number, begin: number): number {
+    const { layout, blocksPerPiece } = this.#context.assembler;
+    if (index >= layout.pieceCount || begin % BLOCK_LENGTH !== 0 || begin >= lengthOfPiece(layout, index)) return -1;
+    return index * blocksPerPiece + begin / BLOCK_LENGTH;
+  }
+
+  #write(bytes: Uint8Array, at: number, id: number, block: number): void {
+    const { assembler } = this.#context;
+    writeRequest(bytes, at, id, assembler.indexOf(block), assembler.beginOf(block), assembler.lengthOf(block));
+  }
+}
