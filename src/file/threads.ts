@@ -1,0 +1,89 @@
+import os from 'node:os';
+import { bug } from '../common/errors.js';
+import { DiskThread, type Answer } from './disk-thread.js';
+import { JOB } from './job-ring.js';
+import type { TorrentSpec } from './torrent-on-disk.js';
+
+/** More threads than this do not write any faster; the rest of the processor belongs to the network. */
+const MOST_WRITERS = 4;
+
+/** What a torrent hears from the threads. */
+export interface JobOwner {
+  readonly onWritten: (slot: number, index: number, answer: Answer) => void;
+  readonly onChecked: (first: number, count: number, answer: Answer) => void;
+}
+
+/** The threads that hash, write and read for all downloads of a session. They start when they are first needed. */
+export class DiskThreads implements AsyncDisposable {
+  /** Threads that a check uses; the first `writers` of them write. */
+  readonly count: number;
+  readonly writers: number;
+  readonly #threads: DiskThread[] = [];
+  readonly #torrents = new Map<number, { readonly spec: TorrentSpec; readonly owner: JobOwner }>();
+  #lastId = 0;
+  #isClosed = false;
+
+  private constructor(count: number, writers: number) {
+    this.count = count;
+    this.writers = writers;
+  }
+
+  /** `count`: how many to use for checks and for writing; by default what the processor's cores suggest. */
+  static open(options: { readonly count?: number } = {}): DiskThreads {
+    const cores = os.availableParallelism();
+    const writers = Math.max(1, Math.min(MOST_WRITERS, cores - 1));
+    return new DiskThreads(options.count ?? cores, options.count ?? writers);
+  }
+
+  /** Makes a torrent known to the threads; returns its id for `write`, `check` and `remove`. */
+  add(spec: TorrentSpec, owner: JobOwner): number {
+    const id = ++this.#lastId;
+    for (const thread of this.#threads) void thread.control({ type: 'add', id, spec });
+    this.#torrents.set(id, { spec, owner });
+    while (this.#threads.length < this.writers) this.#start();
+    return id;
+  }
+
+  /** Resolves when the threads have done all jobs of the torrent and closed its files. */
+  async remove(id: number): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.control({ type: 'remove', id })));
+    this.#torrents.delete(id);
+  }
+
+  /** Has the piece in `slot` hashed and written; `onWritten` tells how it went. */
+  write(id: number, slot: number, index: number): void {
+    this.#idlest(this.writers).post(JOB.write, id, slot, index);
+  }
+
+  /** Has `count` pieces on disk hashed, from `first` on; `onChecked` tells when that is done. */
+  check(id: number, first: number, count: number): void {
+    while (this.#threads.length < this.count) this.#start();
+    this.#idlest(this.count).post(JOB.check, id, first, count);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  #start(): void {
+    if (this.#isClosed) bug('the disk threads are closed');
+    const thread = new DiskThread((kind, id, a, b, answer) => {
+      const { owner } = this.#torrents.get(id)!;
+      if (kind === JOB.write) owner.onWritten(a, b, answer);
+      else owner.onChecked(a, b, answer);
+    });
+    for (const [id, { spec }] of this.#torrents) void thread.control({ type: 'add', id, spec });
+    this.#threads.push(thread);
+  }
+
+  /** The one of the first `count` threads with the fewest jobs. */
+  #idlest(count: number): DiskThread {
+    let idlest = this.#threads[0]!;
+    for (let n = 1; n < count && idlest.pending > 0; n++) {
+      const thread = this.#threads[n]!;
+      if (thread.pending < idlest.pending) idlest = thread;
+    }
+    return idlest;
+  }
+}
