@@ -1,0 +1,74 @@
+import { Bitfield } from '../common/bitfield.js';
+import { lengthOfPiece } from '../common/pieces.js';
+import type { Metainfo } from '../metainfo/metainfo.js';
+import type { FileLayout } from './layout.js';
+import type { ResumeState } from './resume.js';
+import type { FileStamps } from './stamps.js';
+
+/** Bytes that a thread hashes for one job: some 10 ms of work, so that an abort is heard and progress moves. */
+const JOB_LENGTH = 16 * 1024 * 1024;
+
+const UNTOUCHED = 0; // nothing on disk speaks against what the resume state says of it
+const HASH = 1; // all of it is there, and of some file nobody knows whether it is right
+const MISSING = 2; // some of it is not there
+
+/** What a check has to do. */
+export interface CheckPlan {
+  /** Pieces that the resume state proves. */
+  readonly proven: Bitfield;
+  /** Pieces to hash, in jobs. */
+  readonly jobs: readonly { readonly first: number; readonly count: number; readonly length: number }[];
+  /** Bytes to hash. */
+  readonly length: number;
+}
+
+/**
+ * Sorts the pieces by what is on disk. A file speaks for the resume state when its stamp is the noted one, and, if its
+ * data may not have reached the disk then, when the machine has been up since.
+ */
+export function planCheck(
+  metainfo: Metainfo,
+  layout: FileLayout,
+  disk: FileStamps,
+  state: ResumeState | undefined,
+  boot: string,
+): CheckPlan {
+  const { pieceCount, pieceLength } = metainfo;
+  const fates = new Uint8Array(pieceCount);
+  const isSameBoot = state?.boot === boot;
+  for (const [file, { length, offset, isPadding }] of metainfo.files.entries()) {
+    if (length === 0 || isPadding) continue;
+    const isTrusted = state?.stamps.equals(file, disk) === true && (isSameBoot || !state.unsynced.has(file));
+    if (isTrusted) continue;
+    const { first, last } = layout.piecesOf(file);
+    const size = disk.has(file) ? disk.size(file) : 0;
+    for (let index = first; index <= last; index++) {
+      const end = Math.min(index * pieceLength + lengthOfPiece(metainfo, index), offset + length);
+      const fate = end <= offset + size ? HASH : MISSING;
+      if (fate > fates[index]!) fates[index] = fate;
+    }
+  }
+  const proven = new Bitfield(pieceCount);
+  for (let index = 0; index < pieceCount; index++) {
+    if (fates[index] !== UNTOUCHED) continue;
+    if (state?.have.has(index)) proven.add(index);
+    else if (!state) fates[index] = HASH; // nothing but padding
+  }
+  return { proven, ...cutIntoJobs(metainfo, fates) };
+}
+
+/** Runs of pieces to hash, none longer than `JOB_LENGTH` unless it is one piece. */
+function cutIntoJobs(metainfo: Metainfo, fates: Uint8Array): Pick<CheckPlan, 'jobs' | 'length'> {
+  const jobs: { first: number; count: number; length: number }[] = [];
+  const most = Math.max(1, Math.floor(JOB_LENGTH / metainfo.pieceLength));
+  let total = 0;
+  for (let first = 0; first < fates.length;) {
+    let count = 0;
+    let length = 0;
+    while (count < most && fates[first + count] === HASH) length += lengthOfPiece(metainfo, first + count++);
+    if (count > 0) jobs.push({ first, count, length });
+    total += length;
+    first += Math.max(1, count);
+  }
+  return { jobs, length: total };
+}

@@ -1,0 +1,279 @@
+/** Stage 5: full pieces → disk. */
+import path from 'node:path';
+import createDebug from 'debug';
+import { Bitfield } from '../common/bitfield.js';
+import { Closers } from '../common/closers.js';
+import { DiskError } from '../common/errors.js';
+import type { Metainfo } from '../metainfo/metainfo.js';
+import { planCheck, type CheckPlan } from './check.js';
+import { diskError } from './disk-error.js';
+import type { Answer } from './disk-thread.js';
+import { RESULT } from './job-ring.js';
+import { FileLayout } from './layout.js';
+import { FileLock } from './lock.js';
+import { OutFolder, STATE_FOLDER } from './out-folder.js';
+import { readResume, type ResumeState } from './resume.js';
+import { makeOutFolder, refuseTwins, scan } from './scan.js';
+import type { FileStamps } from './stamps.js';
+import { StateKeeper } from './state-keeper.js';
+import type { DiskThreads } from './threads.js';
+
+const log = createDebug('torrent-dl:file');
+
+export interface FileWriterOptions {
+  readonly threads: DiskThreads;
+  /** The slots: a piece to write lies at `slot * slotLength`. */
+  readonly memory: SharedArrayBuffer;
+  readonly slotLength: number;
+  /** How a `write` ended; from then on the slot is free. */
+  readonly onPiece: (slot: number, index: number, result: 'ok' | 'corrupt' | DiskError) => void;
+  /** All pieces of a file are verified and written; also told by `check`. Not told of empty files. */
+  readonly onFile?: (file: number) => void;
+  readonly onNotice?: (text: string) => void;
+}
+
+/**
+ * Writes verified pieces to their files, knows which are there already, and keeps the resume state. It works for one
+ * torrent in one folder, which it locks against other runs. Only bytes that were verified reach a file; files and folders
+ * are made on demand (empty ones by `open`), and nothing of the user's is removed.
+ */
+export class FileWriter implements AsyncDisposable {
+  /** Pieces that are at the threads. */
+  pending = 0;
+  readonly #metainfo: Metainfo;
+  readonly #out: string;
+  readonly #options: FileWriterOptions;
+  readonly #layout: FileLayout;
+  readonly #closers = new Closers();
+  readonly #found: Uint8Array;
+  /** The torrent's number at the threads. */
+  #id = 0;
+  #have: Bitfield;
+  readonly #state: StateKeeper;
+  /** What `open` saw on disk, good for a check until something is written. */
+  #seen: FileStamps | undefined;
+  /** Pieces that each file lacks; only for `onFile`. */
+  readonly #missing: Int32Array | undefined;
+  #onIdle: (() => void) | undefined;
+  readonly #checking = new Map<number, (answer: Answer) => void>();
+
+  private constructor(metainfo: Metainfo, out: string, options: FileWriterOptions, seen: FileStamps) {
+    this.#metainfo = metainfo;
+    this.#out = out;
+    this.#options = options;
+    this.#layout = new FileLayout(metainfo, metainfo.files);
+    this.#found = new Uint8Array(new SharedArrayBuffer(Math.ceil(metainfo.pieceCount / 8)));
+    this.#have = new Bitfield(metainfo.pieceCount);
+    this.#seen = seen;
+    this.#state = new StateKeeper(metainfo, out);
+    if (options.onFile) this.#missing = this.#countPieces();
+  }
+
+  /**
+   * Takes hold of the torrent's place below `out`, which is made when missing, and makes its empty files.
+   * @throws {DiskError} when another run writes there, the place cannot be written to, or something is in the way
+   */
+  static async open(metainfo: Metainfo, out: string, options: FileWriterOptions): Promise<FileWriter> {
+    const { files, name } = metainfo;
+    if (name.toLowerCase() === STATE_FOLDER) {
+      throw new DiskError('ERR_IN_THE_WAY', `cannot write "${name}": the name is taken for our own state`);
+    }
+    makeOutFolder(out);
+    const lock = await FileLock.acquire(out, name);
+    try {
+      refuseTwins(out, files);
+      const writer = new FileWriter(metainfo, out, options, await scan(out, files));
+      writer.#makeEmptyFiles();
+      writer.#join(lock);
+      return writer;
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Has a full piece hashed and, if it is right, written; its slot must not be touched until `onPiece` tells. */
+  write(slot: number, index: number): void {
+    this.pending++;
+    this.#seen = undefined;
+    this.#options.threads.write(this.#id, slot, index);
+  }
+
+  /**
+   * Finds the pieces that are right on disk: those that the resume state proves, and those whose hash is right. `recheck`
+   * hashes all of them. `onProgress` tells of bytes to hash, and may say 0 of 0.
+   * @throws {DiskError} when a file cannot be read; the signal's reason
+   */
+  async check(
+    options: {
+      readonly recheck?: boolean;
+      readonly onProgress?: (checkedBytes: number, totalBytes: number) => void;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<Bitfield> {
+    const disk = this.#seen ?? (await scan(this.#out, this.#metainfo.files));
+    this.#seen = undefined;
+    const state = options.recheck
+      ? undefined
+      : await readResume(this.#out, this.#metainfo, (text) => this.#notice(text));
+    const plan = planCheck(this.#metainfo, this.#layout, disk, state, this.#state.boot);
+    log('%d pieces known, %d bytes to hash in %d jobs', plan.proven.count, plan.length, plan.jobs.length);
+    this.#found.set(plan.proven.bytes);
+    await this.#run(plan, options);
+    this.#settle(disk, state);
+    return new Bitfield(this.#have.length, this.#have.bytes);
+  }
+
+  /**
+   * Notes which pieces we have (`have`) for the next run. With `sync` (the default) the data is brought to the disk
+   * before, so that the state holds even after a power cut; without it the state holds while the machine is up, and after
+   * that files with young data are hashed again. The latter takes no time, whatever the disk.
+   * @throws {DiskError}
+   */
+  save(have: Bitfield, { sync = true }: { readonly sync?: boolean } = {}): Promise<void> {
+    return this.#state.save(have, sync);
+  }
+
+  /** Waits for pending pieces, saves what changed, closes all files and gives the place free. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    try {
+      if (this.#state.isChanged) await this.save(this.#have, { sync: false });
+    } catch (error) {
+      this.#notice(`the resume state could not be saved: ${(error as Error).message}`);
+    } finally {
+      await this.#closers[Symbol.asyncDispose]();
+    }
+  }
+
+  // ── Opening ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #makeEmptyFiles(): void {
+    const folder = new OutFolder(this.#out);
+    for (const { path: name, length, isPadding, isExecutable } of this.#metainfo.files) {
+      if (length > 0 || isPadding) continue;
+      try {
+        folder.touch(name, isExecutable ? 0o777 : 0o666);
+      } catch (error) {
+        throw diskError('create', path.join(this.#out, name), error);
+      }
+    }
+  }
+
+  /** Makes the torrent known to the threads. */
+  #join(lock: FileLock): void {
+    const { threads, memory, slotLength } = this.#options;
+    const { files, pieceLength, pieceCount, totalLength } = this.#metainfo;
+    const pieceHashes = new SharedArrayBuffer(this.#metainfo.pieceHashes.length);
+    new Uint8Array(pieceHashes).set(this.#metainfo.pieceHashes);
+    const spec = {
+      out: this.#out,
+      pieces: { pieceLength, pieceCount, totalLength },
+      files: files.map(({ path, offset, length, isPadding, isExecutable }) => {
+        return { path, offset, length, isPadding, isExecutable };
+      }),
+      pieceHashes,
+      memory,
+      slotLength,
+      found: this.#found.buffer as SharedArrayBuffer,
+    };
+    this.#id = threads.add(spec, {
+      onWritten: (slot, index, answer) => this.#onWritten(slot, index, answer),
+      onChecked: (first, _count, answer) => this.#checking.get(first)?.(answer),
+    });
+    this.#closers.use(lock);
+    this.#closers.defer(() => threads.remove(this.#id));
+  }
+
+  // ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onWritten(slot: number, index: number, answer: Answer): void {
+    this.pending--;
+    const isOk = answer === RESULT.ok;
+    if (isOk) this.#note(index);
+    this.#options.onPiece(slot, index, isOk ? 'ok' : answer instanceof DiskError ? answer : 'corrupt');
+    if (this.pending === 0) this.#onIdle?.();
+  }
+
+  /** The piece was written: so were its files. */
+  #note(index: number): void {
+    const isNew = this.#have.add(index);
+    for (const file of this.#filesOf(index)) {
+      if (!this.#metainfo.files[file]!.isPadding) this.#state.wrote(file);
+    }
+    if (isNew) this.#countDown(index);
+  }
+
+  #filesOf(index: number): number[] {
+    const { pieceLength, totalLength } = this.#metainfo;
+    const begin = index * pieceLength;
+    return this.#layout.spans(begin, Math.min(pieceLength, totalLength - begin)).map((span) => span.file);
+  }
+
+  #countPieces(): Int32Array {
+    return Int32Array.from(this.#metainfo.files, ({ length }, file) => {
+      const { first, last } = this.#layout.piecesOf(file);
+      return length === 0 ? 0 : last - first + 1;
+    });
+  }
+
+  #countDown(index: number): void {
+    const { onFile } = this.#options;
+    if (!this.#missing || !onFile) return;
+    for (const file of this.#filesOf(index)) {
+      const missing = (this.#missing[file]! -= 1);
+      if (missing === 0 && !this.#metainfo.files[file]!.isPadding) onFile(file);
+    }
+  }
+
+  // ── Checking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Keeps every thread busy with jobs of the plan, and two waiting. */
+  async #run(
+    { jobs, length: total }: CheckPlan,
+    { onProgress, signal }: { onProgress?: (checked: number, total: number) => void; signal?: AbortSignal },
+  ): Promise<void> {
+    let next = 0;
+    let checked = 0;
+    onProgress?.(0, total);
+    const work = async (): Promise<void> => {
+      for (let job = jobs[next++]; job; job = jobs[next++]) {
+        signal?.throwIfAborted();
+        try {
+          await this.#hash(job.first, job.count);
+        } catch (error) {
+          next = jobs.length; // nobody starts another
+          throw error;
+        }
+        checked += job.length;
+        onProgress?.(checked, total);
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.threads.count * 3 }, work));
+    signal?.throwIfAborted();
+  }
+
+  async #hash(first: number, count: number): Promise<void> {
+    const { threads } = this.#options;
+    const answer = await new Promise<Answer>((resolve) => {
+      this.#checking.set(first, resolve);
+      threads.check(this.#id, first, count);
+    });
+    this.#checking.delete(first);
+    if (answer instanceof DiskError) throw answer;
+  }
+
+  /** Takes over what the check found. */
+  #settle(disk: FileStamps, state: ResumeState | undefined): void {
+    const { pieceCount } = this.#metainfo;
+    this.#have = new Bitfield(pieceCount, this.#found);
+    this.#state.checked(disk, state, this.#have);
+    this.#missing?.set(this.#countPieces());
+    for (let index = 0; index < pieceCount; index++) if (this.#have.has(index)) this.#countDown(index);
+  }
+
+  #notice(text: string): void {
+    log('%s', text);
+    this.#options.onNotice?.(text);
+  }
+}

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DiskError } from '../../src/common/errors.js';
+import { Bench, make, openThreads, temporaryFolder } from './helpers.js';
+
+test('a thread that dies is a DiskError for each piece at it and for each later one, not a hang', async (t) => {
+  const out = await temporaryFolder(t);
+  const made = make(20 * 16_384);
+  await using bench = await Bench.open(made, out, openThreads(t, 1), 20);
+  assert.equal(await bench.put(0), 'ok');
+  bench.writer.write(1_000_000, 1); // no such slot: nothing that the thread is made for
+  const waiting = Array.from({ length: 10 }, (_, n) => bench.put(n + 2));
+  for (const result of [...(await Promise.all(waiting)), await bench.put(15)]) {
+    assert(result instanceof DiskError);
+    assert.equal(result.code, 'ERR_DISK_THREAD');
+    assert.match(result.message, /^a disk thread died: /);
+  }
+  await assert.rejects(bench.writer.check({ recheck: true }), { code: 'ERR_DISK_THREAD' });
+});
+
+test('two downloads share the threads, each with its own memory and files', async (t) => {
+  const out = await temporaryFolder(t);
+  const threads = openThreads(t, 2);
+  const one = make(300_000, 16_384, 1);
+  const base = make(200_000, 32_768, 2);
+  const metainfo = { ...base.metainfo, name: 'u', files: [{ ...base.metainfo.files[0]!, path: 'u' }] };
+  const other = { ...base, metainfo };
+  await using first = await Bench.open(one, out, threads);
+  {
+    await using second = await Bench.open(other, out, threads);
+    assert.deepEqual(await Promise.all([first.putAll(), second.putAll()]), [undefined, undefined]);
+    assert((await second.writer.check({ recheck: true })).isFull);
+  }
+  assert((await first.writer.check({ recheck: true })).isFull);
+});
