@@ -335,7 +335,7 @@ class TorrentDownload implements Download {
     if (this.#phase === 'downloading') this.#trackers?.completed();
     this.#setPhase('seeding');
     this.#peers?.dropSeeds();
-    this.#files?.save(this.#have).then(this.#resolveDone, (error: unknown) => this.#fail(error));
+    this.#files?.save(this.#have, { sync: false }).then(this.#resolveDone, (error: unknown) => this.#fail(error));
   }
 
   // ── Time limits and ends ──────────────────────────────────────────────────────────────────────────────────────────

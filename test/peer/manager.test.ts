@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { download } from '../../src/download.js';
+import { ScriptedPeer } from '../helpers/scripted-peer.js';
+import { makeTorrent, randomBytes } from '../helpers/torrent.js';
+import { until } from '../helpers/until.js';
+
+const folder = await mkdtemp(path.join(os.tmpdir(), 'torrent-dl-manager-'));
+after(() => rm(folder, { recursive: true, force: true }));
+
+const torrent = makeTorrent(randomBytes('manager', 400_000));
+
+test('our own address is recognised, and forgotten', async () => {
+  const port = await freePort();
+  await using ours = download(torrent.bytes, {
+    out: path.join(folder, 'self'),
+    port,
+    peers: [{ host: '127.0.0.1', port }],
+  });
+  await until(() => ours.stats().knownPeers === 1);
+  await until(() => ours.stats().knownPeers === 0);
+  assert.equal(ours.stats().connectedPeers, 0);
+});
+
+test('two that dial each other at once end with one connection', async () => {
+  const [a, b] = [path.join(folder, 'a'), path.join(folder, 'b')];
+  const ports = [await freePort(), await freePort()] as const;
+  await using first = download(torrent.bytes, {
+    out: a,
+    port: ports[0],
+    peers: [{ host: '127.0.0.1', port: ports[1] }],
+  });
+  await using second = download(torrent.bytes, {
+    out: b,
+    port: ports[1],
+    peers: [{ host: '127.0.0.1', port: ports[0] }],
+  });
+  await until(() => first.stats().connectedPeers >= 1 && second.stats().connectedPeers >= 1);
+  await until(() => first.stats().connectedPeers === 1 && second.stats().connectedPeers === 1);
+});
+
+test('no more peers are connected than allowed, whoever dials', async () => {
+  const seeds = await Promise.all(
+    Array.from({ length: 6 }, (_, n) => ScriptedPeer.open(torrent, { pieces: [], host: `127.0.0.${n + 2}` })),
+  );
+  await using ours = download(torrent.bytes, {
+    out: path.join(folder, 'few'),
+    maxPeers: 4,
+    peers: seeds.map((seed) => seed.address),
+  });
+  await until(() => ours.stats().connectedPeers === 4);
+  assert.equal(seeds.filter((seed) => seed.connections > 0).length, 4);
+  for (const seed of seeds) await seed[Symbol.asyncDispose]();
+});
+
+async function freePort(): Promise<number> {
+  await using peer = await ScriptedPeer.open(torrent);
+  return peer.address.port;
+}
