@@ -276,6 +276,7 @@ export class PeerConnection implements TransportEvents, MessageSink {
     if (Buffer.compare(handshake.infoHash, this.#swarm.metainfo.infoHash) !== 0) {
       throw new ProtocolError('ERR_HANDSHAKE', 'the peer serves another torrent');
     }
+    if (this.transport.isIncoming) this.#sendHandshake(); // also to ourselves, or the other end would not know
     const refusal = this.#swarm.onHandshake(this, handshake);
     if (refusal !== undefined) throw new ProtocolError('ERR_HANDSHAKE', refusal);
     this.#open(handshake);
@@ -289,7 +290,6 @@ export class PeerConnection implements TransportEvents, MessageSink {
     this.wasOpen = true;
     this.supportsFast = handshake.supportsFast;
     this.transport.cork();
-    if (this.transport.isIncoming) this.#sendHandshake();
     if (this.supportsFast && have.isFull) this.#send(encodeMessage(MESSAGE.haveAll));
     else if (this.supportsFast && have.count === 0) this.#send(encodeMessage(MESSAGE.haveNone));
     else if (have.count > 0) this.#send(encodeMessage(MESSAGE.bitfield, have.bytes));
