@@ -227,7 +227,7 @@ class Decoder {
     let length = 0;
     let at = start;
     for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) {
-      length = length * 10 + bytes[at]! - ZERO;
+      length = length * 10 + (bytes[at]! - ZERO);
       if (length > bytes.length) throw new BencodeError('a string longer than the input', start);
     }
     if (at === bytes.length) throw new BencodeError('it ends too early', at);
@@ -245,7 +245,7 @@ class Decoder {
     const first = isNegative ? start + 1 : start;
     let value = 0;
     let at = first;
-    for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) value = value * 10 + bytes[at]! - ZERO;
+    for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) value = value * 10 + (bytes[at]! - ZERO);
     const digits = at - first;
     if (digits === 0 || bytes[at] !== E) throw new BencodeError('a malformed integer', start);
     if (digits > MOST_DIGITS) throw new BencodeError(`an integer of ${digits} digits`, start);
