@@ -2,7 +2,7 @@
 import { decode, type BencodeDictionary } from '../common/bencode.js';
 import { decodeText, quote } from '../common/text.js';
 import { readInfo } from './info.js';
-import { invalid, invalidKey, orInvalid, orWarn } from './invalid.js';
+import { invalid, orInvalid, orWarn } from './invalid.js';
 import type { Metainfo } from './metainfo.js';
 import { readTrackers, readWebSeeds } from './urls.js';
 import { Warnings } from './warnings.js';
@@ -26,7 +26,7 @@ export function decodeMetainfo(bytes: Uint8Array, platform: NodeJS.Platform = pr
     const warnings = new Warnings();
     const torrent = decodeDictionary(bytes, warnings);
     const info = torrent.getDictionary('info');
-    if (!info) throw invalidKey('ERR_NO_INFO', torrent, 'info', 'is missing: it has no info dictionary');
+    if (!info) throw invalid('ERR_NO_INFO', 'it has no "info" dictionary');
     const encoding = orWarn(() => torrent.getText('encoding'), warnings);
     return {
       ...readInfo(info, { encoding, platform, warnings }),
@@ -62,9 +62,7 @@ export function decodeInfo(
 
 function decodeDictionary(bytes: Uint8Array, warnings: Warnings): BencodeDictionary {
   const [d, next = 0] = bytes;
-  if (d !== 0x64 || !(next === 0x65 || (next >= 0x30 && next <= 0x39))) {
-    throw invalid('ERR_NOT_A_TORRENT', whatItIs(bytes));
-  }
+  if (d !== 0x64 || next < 0x30 || next > 0x39) throw invalid('ERR_NOT_A_TORRENT', whatItIs(bytes));
   const { value, end, unsortedAt } = decode(bytes);
   if (unsortedAt >= 0) warnings.add(`dictionary keys are not in order at byte ${unsortedAt}`, 'unsorted keys');
   if (end < bytes.length)
@@ -81,7 +79,7 @@ function whatItIs(bytes: Uint8Array): string {
   if (text.startsWith('\x1f\x8b')) return 'it is compressed with gzip';
   if (text.startsWith('PK\x03\x04')) return 'it is a zip archive';
   if (/^\s*magnet:/i.test(text)) return 'it holds a magnet link';
-  return `${begins}, which is not bencoded`;
+  return `${begins}, as no torrent does`;
 }
 
 function readSurroundings(torrent: BencodeDictionary, encoding: string | undefined, warnings: Warnings): Surroundings {

@@ -40,13 +40,18 @@ function walk(folder: BencodeDictionary, path: readonly string[], files: TreeFil
 }
 
 function readLeaf(leaf: BencodeDictionary): Omit<TreeFile, 'path'> {
-  const length = leaf.getInteger('length', 0);
+  const length = leaf.getInteger('length', 0) ?? (isLink(leaf) ? 0 : undefined);
   const piecesRoot = leaf.getBytes('pieces root');
   if (length === undefined) throw invalidKey('ERR_HYBRID', leaf, 'length', 'is missing');
   if (length > 0 && piecesRoot?.length !== ROOT_LENGTH) {
     throw invalidKey('ERR_HYBRID', leaf, 'pieces root', `does not have ${ROOT_LENGTH} bytes`);
   }
   return { length, piecesRoot: length > 0 ? piecesRoot : undefined };
+}
+
+/** libtorrent writes no length for symbolic links (BEP 47). */
+function isLink(leaf: BencodeDictionary): boolean {
+  return leaf.get('symlink path') !== undefined;
 }
 
 /**
