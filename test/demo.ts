@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,20 @@ function demoContent(): readonly ContentFile[] {
   ];
 }
 
+/** A folder with the content for each seed; hard links, so that the disk holds it once. */
+async function makeSeedFolders(torrent: MadeTorrent, folder: string): Promise<readonly string[]> {
+  const folders = Array.from({ length: SEEDS }, (_, index) => path.join(folder, `seed ${index + 1}`));
+  const [first = '', ...others] = folders;
+  await writeContent(torrent, first);
+  for (const other of others) {
+    for (const { path: name } of contentFiles(torrent)) {
+      await mkdir(path.dirname(path.join(other, name)), { recursive: true });
+      await link(path.join(first, name), path.join(other, name));
+    }
+  }
+  return folders;
+}
+
 /** Runs the executable as a user would, its output on our terminal; gives the exit code. */
 async function runTorrentDl(words: readonly string[]): Promise<number | null> {
   const child = spawn(process.execPath, [EXECUTABLE, ...words], { stdio: 'inherit' });
@@ -60,15 +74,14 @@ async function demo(folder: string): Promise<void> {
   await using tracker = await openTracker();
   say(`making a torrent of ${demoContent().length} files, 256 MiB …`);
   const torrent = makeTorrent(demoContent(), { name: 'demo', pieceLength: MIB / 4, trackers: [[tracker.url]] });
-  const seedFolder = path.join(folder, 'seeds');
   const torrentFile = path.join(folder, 'demo.torrent');
-  await writeContent(torrent, seedFolder);
+  const seedFolders = await makeSeedFolders(torrent, folder);
   await writeFile(torrentFile, torrent.bytes);
 
   say(`starting a tracker and ${SEEDS} seeds …`);
   const seeds: Download[] = [];
   try {
-    for (let n = 0; n < SEEDS; n++) seeds.push(download(torrent.bytes, { out: seedFolder, seed: true }));
+    for (const out of seedFolders) seeds.push(download(torrent.bytes, { out, seed: true }));
     await Promise.all(seeds.map((seed) => seed.done));
     await Promise.all(seeds.map((seed) => tracker.heard(({ port }) => port === seed.stats().port)));
 

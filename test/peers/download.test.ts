@@ -8,11 +8,11 @@ import { assertContent, Bench, needs } from './bench.js';
 import { PROGRAM_NAMES, startDialler } from './programs.js';
 
 for (const name of PROGRAM_NAMES) {
-  test(`a download from ${name} alone is identical`, { ...needs('opentracker', name), timeout: 90_000 }, async () => {
+  test(`a download from ${name} alone is identical`, { ...needs('opentracker', name), timeout: 60_000 }, async () => {
     await Bench.run({}, async (bench) => {
       await bench.seeder(name);
       await bench.tracker.counts(1, 0);
-      await bench.torrentDl(bench.folder('out')).exits(0, 60_000);
+      await bench.torrentDl(bench.folder('out')).exits(0, 40_000);
       await assertContent(bench.torrent, bench.folder('out'));
     });
   });
@@ -20,12 +20,12 @@ for (const name of PROGRAM_NAMES) {
 
 test(
   'a download from all four at once is identical',
-  { ...needs('opentracker', ...PROGRAM_NAMES), timeout: 90_000 },
+  { ...needs('opentracker', ...PROGRAM_NAMES), timeout: 60_000 },
   async () => {
     await Bench.run({ size: 24 * 2 ** 20 }, async (bench) => {
       for (const name of PROGRAM_NAMES) await bench.seeder(name);
       await bench.tracker.counts(PROGRAM_NAMES.length, 0);
-      await bench.torrentDl(bench.folder('out')).exits(0, 60_000);
+      await bench.torrentDl(bench.folder('out')).exits(0, 40_000);
       await assertContent(bench.torrent, bench.folder('out'));
     });
   },
@@ -47,7 +47,7 @@ test(
 
 test(
   'what was damaged is fetched again, no more, and a complete download needs nobody',
-  { ...needs('opentracker', 'aria2'), timeout: 90_000 },
+  { ...needs('opentracker', 'aria2'), timeout: 60_000 },
   async () => {
     await Bench.run({}, async (bench) => {
       const out = bench.folder('out');

@@ -6,13 +6,13 @@ import { assertContent, Bench, needs } from './bench.js';
 import { PROGRAM_NAMES } from './programs.js';
 
 for (const name of PROGRAM_NAMES) {
-  test(`${name} gets an identical copy from us`, { ...needs('opentracker', name), timeout: 90_000 }, async () => {
+  test(`${name} gets an identical copy from us`, { ...needs('opentracker', name), timeout: 60_000 }, async () => {
     await Bench.run({}, async (bench) => {
       const { folder } = await bench.seedJob('ours');
       const ours = bench.torrentDl(folder, '--seed');
       await bench.tracker.counts(1, 0);
       const leecher = await bench.leecher(name);
-      await leecher.finished(60_000);
+      await leecher.finished(40_000);
       await leecher.program.stop();
       await assertContent(bench.torrent, leecher.folder, { mayLackEmpty: name === 'transmission' });
 
