@@ -65,9 +65,9 @@ export class TerminalBar {
   }
 }
 
-/** Room of the terminal at this moment. */
-function columnsOf(terminal: TerminalStream): number {
-  return terminal.columns ?? (Number(process.env['COLUMNS']) || 80);
+/** Room of the terminal at this moment; some terminals do not know theirs and say 0. */
+function columnsOf({ columns = 0 }: TerminalStream): number {
+  return columns > 0 ? columns : Number(process.env['COLUMNS']) || 80;
 }
 
 /** `cli-progress` has the drawing of bars, but only for one size. */

@@ -90,6 +90,16 @@ test('the bar follows the width at each redraw and clears the old line', () => {
   });
 });
 
+test('a terminal that does not know its width gets 80 columns', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    terminal.columns = 0;
+    const progress = openProgress(fakeDownload(), terminal, 'bar', {});
+    progress.stop();
+    assert.match(terminal.take(), /\[#+-+\].*ETA/);
+  });
+});
+
 test('a line goes above the bar, and the bar is back at once', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
