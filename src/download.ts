@@ -100,6 +100,8 @@ export interface Download extends AsyncDisposable {
   readonly metainfo: Metainfo | undefined;
   /** Every wanted byte is verified and on disk; rejects with the error that ended the download. */
   readonly done: Promise<void>;
+  /** It was closed or aborted, after `done` or before; rejects with the error that ended it, also while seeding. */
+  readonly ended: Promise<void>;
   stats(): DownloadStats;
 }
 
@@ -130,11 +132,12 @@ interface Line {
 class TorrentDownload implements Download {
   metainfo: Metainfo | undefined;
   readonly done: Promise<void>;
+  readonly ended: Promise<void>;
   readonly #options: DownloadOptions;
   readonly #peerId = createPeerId(randomBytes);
   readonly #closers = new Closers();
   readonly #stopped = new AbortController();
-  readonly #ended: Promise<void>;
+  readonly #started: Promise<void>;
   #phase: Phase = 'opening';
   /** The pieces that are verified and on disk. */
   #have = new Bitfield(0);
@@ -155,6 +158,8 @@ class TorrentDownload implements Download {
   #port = 0;
   #resolveDone!: () => void;
   #rejectDone!: (error: unknown) => void;
+  #resolveEnded!: () => void;
+  #rejectEnded!: (error: unknown) => void;
 
   constructor(source: string | Uint8Array | Metainfo, options: DownloadOptions) {
     this.#options = options;
@@ -162,12 +167,16 @@ class TorrentDownload implements Download {
       this.#resolveDone = resolve;
       this.#rejectDone = reject;
     });
-    this.done.catch(() => undefined); // whoever waits for it is told; nobody has to
+    this.ended = new Promise((resolve, reject) => {
+      this.#resolveEnded = resolve;
+      this.#rejectEnded = reject;
+    });
+    for (const promise of [this.done, this.ended]) promise.catch(() => undefined); // nobody has to wait for them
     const { signal } = options;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#closers.defer(() => signal?.removeEventListener('abort', this.#onAbort));
     if (signal?.aborted) this.#onAbort();
-    this.#ended = this.#start(source).catch((error: unknown) => this.#fail(error));
+    this.#started = this.#start(source).catch((error: unknown) => this.#fail(error));
   }
 
   stats(): DownloadStats {
@@ -201,7 +210,7 @@ class TorrentDownload implements Download {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop('stopped', abortError());
-    await this.#ended;
+    await this.#started;
     await this.#closers[Symbol.asyncDispose]();
   }
 
@@ -390,6 +399,8 @@ class TorrentDownload implements Download {
     this.#setPhase(phase);
     this.#stopped.abort();
     this.#rejectDone(error);
+    if (phase === 'failed') this.#rejectEnded(error);
+    else this.#resolveEnded();
   }
 
   #setPhase(phase: Phase): void {

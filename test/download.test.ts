@@ -3,8 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { NoSourceError, TimeLimitError } from '../src/common/errors.js';
+import { Bitfield } from '../src/common/bitfield.js';
+import { DiskError, NoSourceError, TimeLimitError } from '../src/common/errors.js';
 import { download, type DownloadOptions, type DownloadStats } from '../src/download.js';
+import { encodeExtended, encodeHave, encodeMessage, MESSAGE } from '../src/peer/wire.js';
 import { ScriptedPeer, type Behaviour } from './helpers/scripted-peer.js';
 import { contentFiles, makeTorrent, randomBytes, writeContent, type MadeTorrent } from './helpers/torrent.js';
 import { openTracker } from './helpers/tracker.js';
@@ -70,6 +72,44 @@ test('peers come from a tracker, which hears started, completed and stopped with
       { event: 'stopped', left: 0, downloaded: torrent.totalLength },
     ]);
   }));
+
+const haveAll = encodeMessage(MESSAGE.haveAll);
+const hello = encodeExtended(0, Buffer.from('d1:mde4:reqqi250ee'));
+const bitfield = (torrent: MadeTorrent): Uint8Array => {
+  const have = new Bitfield(torrent.pieceCount);
+  have.fill();
+  return encodeMessage(MESSAGE.bitfield, have.bytes);
+};
+const greetings: [who: string, greeting: (torrent: MadeTorrent) => Uint8Array][] = [
+  ['libtorrent, its extended handshake before have all', () => Buffer.concat([hello, haveAll])],
+  ['aria2, a second bitfield in mid-stream', (torrent) => Buffer.concat([bitfield(torrent), hello, bitfield(torrent)])],
+  [
+    'an old client, haves and no bitfield',
+    (torrent) => Buffer.concat(Array.from({ length: torrent.pieceCount }, (_, index) => encodeHave(index))),
+  ],
+  [
+    'an eager one, unchoke before anything was asked',
+    (torrent) => Buffer.concat([encodeMessage(MESSAGE.unchoke), bitfield(torrent)]),
+  ],
+  [
+    'a chatty one, keep-alives, ports and unknown messages',
+    (torrent) =>
+      Buffer.concat([
+        new Uint8Array(4),
+        bitfield(torrent),
+        encodeMessage(MESSAGE.port, Buffer.from([1, 2])),
+        encodeMessage(99, Buffer.alloc(500)),
+      ]),
+  ],
+];
+for (const [who, greeting] of greetings) {
+  test(`a peer may greet like ${who}`, () =>
+    inTempFolder(async (out) => {
+      const torrent = sample();
+      await using seed = await ScriptedPeer.open(torrent, { greeting: greeting(torrent) });
+      await fetch(torrent, out, { peers: [seed.address] });
+    }));
+}
 
 test('each part of the data may be at another peer', () =>
   inTempFolder(async (out) => {
@@ -188,4 +228,19 @@ test('an abort ends it with the reason given', () =>
     controller.abort(new Error('enough'));
     await assert.rejects(running.done, /enough/);
     assert.equal(running.stats().phase, 'stopped');
+  }));
+
+test('an error after completion, while seeding, is told by `ended`', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await writeContent(torrent, out);
+    await using seed = download(torrent.bytes, { out, seed: true });
+    await seed.done;
+    await rm(path.join(out, 'content'), { recursive: true });
+    await using other = download(torrent.bytes, {
+      out: path.join(out, 'other'),
+      peers: [{ host: '127.0.0.1', port: seed.stats().port }],
+    });
+    await assert.rejects(seed.ended, DiskError);
+    assert.equal(other.stats().havePieces, 0);
   }));

@@ -1,16 +1,8 @@
 /** One download from the command line: starts it, shows it, stops it on a signal. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { format } from 'node:util';
 import debug from 'debug';
 
-import {
-  DiskError,
-  escapeControl,
-  type Download,
-  type DownloadOptions,
-  type DownloadStats,
-  type Notice,
-} from '../index.js';
+import { escapeControl, type Download, type DownloadOptions, type DownloadStats, type Notice } from '../index.js';
 
 import { describeError, exitCodeOf } from './exit.js';
 import { formatBytes, formatDuration, formatRate } from './format.js';
@@ -34,9 +26,6 @@ export async function run(torrent: string, options: Options, start: StartDownloa
     runner.close();
   }
 }
-
-/** How often a seed is looked at. */
-const SEED_WATCH_MS = 1000;
 
 class Runner {
   readonly #options: Options;
@@ -78,7 +67,7 @@ class Runner {
     this.#note(summary(download.stats(), (performance.now() - this.#startedAt) / 1000));
     if (this.#options.seed) {
       this.#note('seeding until stopped (Ctrl-C) …');
-      await this.#seed(download);
+      await Promise.race([download.ended, this.#signals.stopped()]);
     }
     return 0;
   }
@@ -96,16 +85,6 @@ class Runner {
     this.#progress = undefined;
     this.#signals[Symbol.dispose]();
     process.off('uncaughtException', this.#onUncaught);
-  }
-
-  /** Waits for a signal. `done` has been reached, so that an error now shows in the phase alone. */
-  async #seed(download: Download): Promise<void> {
-    while (!this.#signals.signal.aborted) {
-      await sleep(SEED_WATCH_MS, undefined, { signal: this.#signals.signal }).catch(() => undefined);
-      if (download.stats().phase === 'failed') {
-        throw new DiskError('ERR_SEEDING', 'uploading ended: the files cannot be read or written any more');
-      }
-    }
   }
 
   #show(download: Download): void {

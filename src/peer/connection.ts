@@ -88,7 +88,6 @@ export class PeerConnection implements TransportEvents, MessageSink {
   /** Bytes of the peer's handshake so far. */
   #handshake = new Uint8Array(HANDSHAKE_LENGTH);
   #handshakeEnd = 0;
-  #isFirstMessage = true;
   /** Pieces that it has and we lack. */
   #interesting = 0;
   #pendingHaves: number[] = [];
@@ -224,8 +223,6 @@ export class PeerConnection implements TransportEvents, MessageSink {
   // ── From the wire ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   onMessage(id: number, payload: Uint8Array): void {
-    const isFirst = this.#isFirstMessage;
-    this.#isFirstMessage = false;
     switch (id) {
       case MESSAGE.choke:
         this.peerChoking = true;
@@ -245,7 +242,7 @@ export class PeerConnection implements TransportEvents, MessageSink {
         return this.#setHaves(() => this.have.load(payload));
       case MESSAGE.haveAll:
       case MESSAGE.haveNone:
-        if (!isFirst) throw new ProtocolError('ERR_WIRE', 'have all or have none after other messages (BEP 6)');
+        // BEP 6 wants them first; libtorrent sends its extended handshake before them.
         return id === MESSAGE.haveAll ? this.#setHaves(() => this.have.fill()) : undefined;
       case MESSAGE.request:
         return this.#onRequest(readUint32(payload, 0), readUint32(payload, 4), readUint32(payload, 8));

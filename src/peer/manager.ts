@@ -18,7 +18,10 @@ const log = createDebug('torrent-dl:peer');
 
 const TICK_MS = 100;
 const RECHOKE_MS = 10_000;
-/** New connections per second, and at once after a pause: a burst of SYNs fills home routers' tables. */
+/**
+ * New connections per second, and at once after a pause: a burst of SYNs fills home routers' tables. One that succeeds
+ * is not counted, so many peers that answer are connected at once.
+ */
 const DIALS_PER_SECOND = 30;
 const MOST_DIALS_AT_ONCE = 40;
 const MOST_HALF_OPEN = 40;
@@ -171,7 +174,11 @@ export class PeerManager implements Swarm, AsyncDisposable {
     connection.peerIdKey = key;
     connection.client = clientName(handshake.peerId);
     this.#senders.set(connection.id, connection.address);
-    if (!connection.transport.isIncoming) this.pool.connected(connection.address);
+    if (!connection.transport.isIncoming) {
+      this.pool.connected(connection.address);
+      this.#dialAllowance = Math.min(MOST_DIALS_AT_ONCE, this.#dialAllowance + 1);
+      this.#dial(this.#lastTickAt);
+    }
     return undefined;
   }
 

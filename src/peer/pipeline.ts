@@ -1,8 +1,10 @@
 import { BLOCK_LENGTH } from '../common/pieces.js';
 
 /** Requests at the start: enough to see a rate, little enough for a slow peer to answer soon. */
-const INITIAL = 16;
+const INITIAL = 32;
 const LEAST = 4;
+/** Requests more for each block that comes in slow start: three times as many with each round trip. */
+const GROWTH = 2;
 /** Asked of a peer that did not name its limit (`reqq`). */
 const UNKNOWN_LIMIT = 4096;
 /** Time to keep a peer busy beyond the round trip, and the most bytes that this may be. */
@@ -15,7 +17,7 @@ const STILL_GROWING = 1.25;
 
 /**
  * How many requests to keep in flight: what the path holds (rate × shortest round trip, doubled so that growth shows)
- * and some slack. Begins with a slow start, as TCP does: one more for each block that came, until the rate stops growing.
+ * and some slack. Begins with a slow start, as TCP does: more for each block that came, until the rate stops growing.
  */
 export class RequestPipeline {
   #limit = UNKNOWN_LIMIT;
@@ -56,7 +58,7 @@ export class RequestPipeline {
     // Never forgotten: once the pipe is full every later trip holds our own queue, and would make it longer still.
     this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - sentAtMs);
     this.#windowBytes += bytes;
-    if (this.#isSlowStart && this.#target < this.#limit) this.#target++;
+    if (this.#isSlowStart) this.#target = Math.min(this.#limit, this.#target + GROWTH);
     if (this.#windowStart < 0) this.#windowStart = sentAtMs;
     const elapsed = nowMs - this.#windowStart;
     if (elapsed >= Math.max(LEAST_WINDOW_MS, this.#roundTripMs)) this.#endWindow(elapsed, nowMs);

@@ -27,16 +27,19 @@ export function fakeStats(changes: Partial<DownloadStats> = {}): DownloadStats {
   };
 }
 
-/** `done` and `stats` are what the test says; `closed` tells whether it was disposed of. */
+/** `done`, `ended` and `stats` are what the test says; `closed` tells whether it was disposed of. */
 export function fakeDownload(
   stats: () => DownloadStats = fakeStats,
   done = new Promise<void>(() => undefined),
+  ended = new Promise<void>(() => undefined),
 ): Download & { readonly closed: () => boolean } {
   let isClosed = false;
   done.catch(() => undefined);
+  ended.catch(() => undefined);
   return {
     metainfo: {} as Metainfo,
     done,
+    ended,
     stats,
     closed: () => isClosed,
     [Symbol.asyncDispose]: () => {

@@ -159,11 +159,11 @@ test('a name with escape sequences is shown safely', async () => {
   assert.ok(!stderr.includes('\u001b'));
 });
 
-test('a seed that fails ends with an error', async () => {
-  const stats = fakeStats({ phase: 'failed' });
+test('a seed that fails ends with its error', async () => {
+  const failure = new DiskError('ERR_READ', 'cannot read "a": input/output error');
   const { code, stderr } = await runCaught({ seed: true, quiet: true }, () =>
-    fakeDownload(() => stats, Promise.resolve()),
+    fakeDownload(fakeStats, Promise.resolve(), Promise.reject(failure)),
   );
   assert.equal(code, 5);
-  assert.match(stderr, /^torrent-dl: uploading ended: /);
+  assert.equal(stderr, 'torrent-dl: cannot read "a": input/output error\n');
 });

@@ -31,6 +31,8 @@ export interface ScriptedPeerOptions {
   readonly rate?: number;
   /** Indexes of the pieces it has; all by default. */
   readonly pieces?: readonly number[];
+  /** What it says after its handshake, in place of a bitfield. */
+  readonly greeting?: Uint8Array;
 }
 
 /** Serves a torrent on loopback in the way it was told. */
@@ -127,7 +129,7 @@ class Conversation {
     const bitfield = Buffer.alloc(Math.ceil(this.torrent.pieceCount / 8));
     const pieces = this.options.pieces ?? Array.from({ length: this.torrent.pieceCount }, (_, index) => index);
     for (const index of pieces) bitfield[index >> 3]! |= 0x80 >> (index & 7);
-    this.socket.write(Buffer.concat([handshake, message(5, bitfield)]));
+    this.socket.write(Buffer.concat([handshake, this.options.greeting ?? message(5, bitfield)]));
   }
 
   #onMessage(bytes: Buffer): void {
