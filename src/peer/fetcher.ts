@@ -14,6 +14,10 @@ const MOST_UNREQUESTED = 64;
 const MOST_LATE = 4096;
 /** A peer this slow, in ms for a whole piece, helps others with theirs. */
 const SLOW_PIECE_MS = 10_000;
+/** Requests go out in batches: a quarter of the pipeline, but no more than that many. */
+const MOST_BATCH = 64;
+/** Requests beyond twice the pipeline, from which on the peer is asked for less. */
+const LEAST_TRIM = 8;
 /** After a reject the peer is left in peace, twice as long each time. */
 const FIRST_HOLD_MS = 100;
 const LONGEST_HOLD_MS = 30_000;
@@ -138,7 +142,8 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     if (this.nowMs < this.#holdUntilMs) return;
     const target = this.isSnubbed ? 1 : this.pipeline.target;
     const room = target - this.requests.size;
-    if (room < Math.max(1, target >> 2)) return; // requests go out in batches
+    if (this.requests.size > 2 * target + LEAST_TRIM) return this.#trim(target);
+    if (room < Math.max(1, Math.min(target >> 2, MOST_BATCH))) return;
     const { assembler } = this.#context;
     const blocks = this.#chosen;
     blocks.length = 0;
@@ -195,6 +200,15 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     if (this.#place >= 0) assembler.abort(this.id, this.#block);
     for (const block of this.requests.clear()) assembler.giveBack(block);
     assembler.leave(this);
+  }
+
+  /** It turned out slower than what it was asked for: the last of that is for others. */
+  #trim(target: number): void {
+    for (const block of this.requests.list().slice(target)) {
+      this.cancel(block);
+      this.#context.assembler.giveBack(block);
+    }
+    this.#context.assembler.leave(this);
   }
 
   #giveUp(): void {

@@ -3,8 +3,8 @@ import { BLOCK_LENGTH } from '../common/pieces.js';
 /** Requests at the start: enough to see a rate, little enough for a slow peer to answer soon. */
 const INITIAL = 32;
 const LEAST = 4;
-/** Requests more for each block that comes in slow start: three times as many with each round trip. */
-const GROWTH = 2;
+/** Requests more for each block that comes in slow start: five times as many with each round trip. */
+const GROWTH = 4;
 /** Asked of a peer that did not name its limit (`reqq`). */
 const UNKNOWN_LIMIT = 4096;
 /** Time to keep a peer busy beyond the round trip, and the most bytes that this may be. */

@@ -32,8 +32,11 @@ export interface AssemblerEvents {
   onGuilty: (peers: number[]) => void;
 }
 
-/** A peer in mid-block keeps its place for so many ticks (2 s); then another that brings the block gets it. */
-const TICKS_TO_KEEP_A_PLACE = 20;
+/**
+ * A peer in mid-block keeps its place for so many ticks (0.2 s: a block that takes longer comes from a slow peer); then
+ * another that brings the block gets it.
+ */
+const TICKS_TO_KEEP_A_PLACE = 2;
 
 /**
  * Gives out blocks to request, takes in their bytes, and hands full pieces to the disk.
@@ -187,7 +190,7 @@ export class PieceAssembler {
       if (shared < 0 && !this.#blame.isSuspicious(index)) shared = slot;
     }
     if (shared >= 0 && peer.isSlow) return shared;
-    if (slots.freeCount > 0) {
+    if (slots.mayStart) {
       const index = this.#picker.pick(peer.have);
       if (index >= 0) return slots.start(index);
     }

@@ -2,6 +2,8 @@ import { BLOCK_LENGTH, lengthOfPiece, type PieceLayout } from '../common/pieces.
 
 /** Memory for pieces in progress: enough for 100 ms × 500 MB/s, and little beside the rest of the process. */
 const MEMORY_BUDGET = 64 * 1024 * 1024;
+/** More than that at the disk threads, and no piece is started: a queue there makes nothing faster. */
+const MOST_WRITING = 16 * 1024 * 1024;
 /** With huge pieces the budget gives way: fewer pieces at once than this would let one slow peer block all others. */
 const LEAST_SLOTS = 4;
 
@@ -37,6 +39,9 @@ export class Slots {
   readonly #users: Int32Array;
   readonly #filling: Float64Array;
   #fillings = 0;
+  /** Slots with all their blocks, that are not free yet. */
+  #writing = 0;
+  readonly #mostWriting: number;
   readonly #state: Uint8Array;
   readonly #requests: Uint8Array;
   readonly #sender: Int32Array;
@@ -48,6 +53,7 @@ export class Slots {
     this.blocksPerSlot = Math.ceil(this.slotLength / BLOCK_LENGTH);
     const most = Math.min(Math.floor(budget / (this.blocksPerSlot * BLOCK_LENGTH)), layout.pieceCount);
     this.count = Math.max(1, most, Math.min(LEAST_SLOTS, layout.pieceCount));
+    this.#mostWriting = Math.max(2, Math.floor(MOST_WRITING / this.slotLength));
     this.memory = new SharedArrayBuffer(this.count * this.slotLength);
     this.bytes = new Uint8Array(this.memory);
     this.#pieceOf = new Int32Array(this.count).fill(-1);
@@ -67,8 +73,9 @@ export class Slots {
     for (let slot = this.count - 1; slot >= 0; slot--) this.#free.push(slot);
   }
 
-  get freeCount(): number {
-    return this.#free.length;
+  /** Whether there is a slot for one more piece, and the disk keeps up. */
+  get mayStart(): boolean {
+    return this.#free.length > 0 && this.#writing < this.#mostWriting;
   }
 
   /** The slot of a piece in progress, or -1. */
@@ -85,7 +92,7 @@ export class Slots {
     return this.#filling[slot]!;
   }
 
-  /** Takes a free slot for a piece; there must be one. */
+  /** Takes a free slot for a piece, as `mayStart` allows. */
   start(index: number): number {
     const slot = this.#free.pop()!;
     const blocks = Math.ceil(lengthOfPiece(this.#layout, index) / BLOCK_LENGTH);
@@ -107,6 +114,7 @@ export class Slots {
   free(slot: number): void {
     const from = slot * this.blocksPerSlot;
     this.#writer.fill(0, from, from + this.#blocks[slot]!);
+    if (this.#missing[slot] === 0) this.#writing--;
     this.#slotOf[this.#pieceOf[slot]!] = -1;
     this.#pieceOf[slot] = -1;
     this.#filling[slot] = 0;
@@ -190,7 +198,9 @@ export class Slots {
     this.#writer[entry] = 0;
     this.#sender[entry] = peer;
     this.#missing[slot]!--;
-    return this.#missing[slot] === 0;
+    if (this.#missing[slot]! > 0) return false;
+    this.#writing++;
+    return true;
   }
 
   /** Who sent each block of the piece, in order. */

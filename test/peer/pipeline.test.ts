@@ -34,7 +34,7 @@ for (const [what, delayMs, perMs] of [
   ['a peer of 50 KB/s 300 ms away', 300, 50],
 ] as const) {
   test(`${what} is kept busy without a long queue`, () => {
-    const { perSecond, most } = simulate(new RequestPipeline(), { delayMs, perMs });
+    const { perSecond, most } = simulate(new RequestPipeline(), { delayMs, perMs, forMs: 30_000 });
     assert.ok(perSecond > perMs * 1000 * 0.9 || perSecond > 3000 * BLOCK, `${perSecond} bytes per second`);
     const pathBlocks = ((delayMs + 20) * perMs) / BLOCK;
     const slackBlocks = Math.min(perMs * 400, 2 * 1024 * 1024) / BLOCK;
