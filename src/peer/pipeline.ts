@@ -3,15 +3,17 @@ import { BLOCK_LENGTH } from '../common/pieces.js';
 /** Requests at the start: enough to see a rate, little enough for a slow peer to answer soon. */
 const INITIAL = 32;
 const LEAST = 4;
-/** Requests more for each block that comes in slow start: five times as many with each round trip. */
+/** Requests more for each block that comes in slow start, and how far that may go within one window. */
 const GROWTH = 4;
+const MOST_GROWTH = 5;
 /** Asked of a peer that did not name its limit (`reqq`). */
 const UNKNOWN_LIMIT = 4096;
 /** Time to keep a peer busy beyond the round trip, and the most bytes that this may be. */
 const SLACK_MS = 400;
 const MOST_SLACK = 2 * 1024 * 1024;
-/** A rate is measured over one round trip, but at least that long. */
+/** A rate is measured over one round trip, but at least that long; less in slow start, or it would overshoot. */
 const LEAST_WINDOW_MS = 50;
+const LEAST_FIRST_WINDOW_MS = 5;
 /** Growth in a window by which slow start goes on. */
 const STILL_GROWING = 1.25;
 
@@ -23,6 +25,8 @@ export class RequestPipeline {
   #limit = UNKNOWN_LIMIT;
   #target = INITIAL;
   #isSlowStart = true;
+  /** Where slow start stops growing in this window. */
+  #ceiling = INITIAL * MOST_GROWTH;
   #roundTripMs = Infinity;
   #windowStart = -1;
   #windowBytes = 0;
@@ -58,10 +62,11 @@ export class RequestPipeline {
     // Never forgotten: once the pipe is full every later trip holds our own queue, and would make it longer still.
     this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - sentAtMs);
     this.#windowBytes += bytes;
-    if (this.#isSlowStart) this.#target = Math.min(this.#limit, this.#target + GROWTH);
+    if (this.#isSlowStart) this.#target = Math.min(this.#limit, this.#ceiling, this.#target + GROWTH);
     if (this.#windowStart < 0) this.#windowStart = sentAtMs;
     const elapsed = nowMs - this.#windowStart;
-    if (elapsed >= Math.max(LEAST_WINDOW_MS, this.#roundTripMs)) this.#endWindow(elapsed, nowMs);
+    const least = this.#isSlowStart ? LEAST_FIRST_WINDOW_MS : LEAST_WINDOW_MS;
+    if (elapsed >= Math.max(least, this.#roundTripMs)) this.#endWindow(elapsed, nowMs);
   }
 
   /** Nothing is owed: what follows is measured anew, lest idle time counts as slowness. */
@@ -74,6 +79,7 @@ export class RequestPipeline {
   reset(): void {
     this.#isSlowStart = true;
     this.#target = Math.min(INITIAL, this.#limit);
+    this.#ceiling = INITIAL * MOST_GROWTH;
     this.#perMs = 0;
     this.paused();
   }
@@ -85,6 +91,7 @@ export class RequestPipeline {
     this.#perMs = perMs > this.#perMs ? perMs : this.#perMs * 0.75 + perMs * 0.25;
     this.#windowStart = nowMs;
     this.#windowBytes = 0;
+    this.#ceiling = this.#target * MOST_GROWTH;
     if (this.#isSlowStart) return;
     const path = 2 * this.#perMs * Math.max(this.#roundTripMs, 1);
     const slack = Math.min(this.#perMs * SLACK_MS, MOST_SLACK);
