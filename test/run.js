@@ -26,6 +26,10 @@ function run(program, args) {
   return status ?? 1;
 }
 
+function build() {
+  return spawnSync(process.execPath, ['build.js'], { cwd: root, stdio: 'inherit' }).status ?? 1;
+}
+
 /** All files below `folder` that end with `suffix`, in a stable order. */
 function filesBelow(folder, suffix) {
   return readdirSync(path.join(root, folder), { recursive: true })
@@ -51,7 +55,18 @@ function runTests(files, coverageOptions) {
   const summary = path.join(folder, 'tap');
   try {
     const status = run('c8', [
-      ...['--src', 'src', '--all', '--include', 'src', '--include', 'dist', '--exclude-after-remap'],
+      ...[
+        '--src',
+        'src',
+        '--all',
+        '--include',
+        'src',
+        '--include',
+        'dist',
+        '--include',
+        'bundle',
+        '--exclude-after-remap',
+      ],
       ...typeOnlySources().flatMap((file) => ['--exclude', file]),
       ...coverageOptions,
       ...['node', '--import', 'tsx', '--test', '--test-concurrency', '2'],
@@ -72,7 +87,7 @@ const unknown = words.find((word) => word.startsWith('--') && word !== '--peers'
 if (unknown !== undefined) {
   process.stderr.write(`test/run.js: unknown option ${unknown} (it knows --peers and names of files)\n`);
   process.exitCode = 2;
-} else if (run('tsc', ['-p', 'tsconfig.build.json']) !== 0) {
+} else if (build() !== 0) {
   process.exitCode = 1;
 } else if (names.length > 0) {
   process.exitCode = runTests(names, ['--reporter', 'text-summary']);
