@@ -10,7 +10,7 @@ const MOST_GROWTH = 5;
 const UNKNOWN_LIMIT = 4096;
 /** Time to keep a peer busy beyond the round trip, and the most bytes that this may be. */
 const SLACK_MS = 400;
-const MOST_SLACK = 2 * 1024 * 1024;
+const MOST_SLACK = 512 * 1024;
 /** A rate is measured over one round trip, but at least that long; less in slow start, or it would overshoot. */
 const LEAST_WINDOW_MS = 50;
 const LEAST_FIRST_WINDOW_MS = 5;
