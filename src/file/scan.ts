@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DiskError } from '../common/errors.js';
 import type { MetainfoFile } from '../metainfo/metainfo.js';
@@ -9,7 +9,7 @@ import { FileStamps, lookAt } from './stamps.js';
 /** Makes the output folder and, in it, the one for state. @throws {DiskError} */
 export function makeOutFolder(out: string): void {
   try {
-    mkdirSync(out, { recursive: true });
+    makeFolders(path.resolve(out));
   } catch (error) {
     throw diskError('create the folder', out, codeOf(error) === 'EEXIST' ? systemError('ENOTDIR', out) : error);
   }
@@ -17,6 +17,19 @@ export function makeOutFolder(out: string): void {
     new OutFolder(out).enter(STATE_FOLDER, true);
   } catch (error) {
     throw diskError('write to', (error as NodeJS.ErrnoException).path ?? out, error);
+  }
+}
+
+/** As `mkdirSync` with `recursive`, which never returns below a folder that takes none, such as /proc (Node 20). */
+function makeFolders(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code !== 'ENOENT' || existsSync(path.dirname(folder))) throw error;
+    makeFolders(path.dirname(folder));
+    mkdirSync(folder);
   }
 }
 

@@ -5,7 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { quoted } from '../../src/file/disk-error.js';
-import { findTwins } from '../../src/file/scan.js';
+import { DiskError } from '../../src/common/errors.js';
+import { findTwins, makeOutFolder } from '../../src/file/scan.js';
 import { Bench, make, openThreads, temporaryFolder } from './helpers.js';
 
 const TWINS = make([
@@ -50,4 +51,13 @@ test('a disk that does not is no place for them', async (t) => {
 
 test('a path cannot forge lines or colours on a terminal', () => {
   assert.equal(quoted('a\u001b[31m\nb\u202ec'), '"a\\x1b[31m\\x0ab\\u202ec"');
+});
+
+test('an output folder is made with those above it; where none can be made, it says so and does not hang', async (t) => {
+  const out = path.join(await temporaryFolder(t), 'a', 'b', 'c');
+  makeOutFolder(out);
+  makeOutFolder(out);
+  for (const place of ['/proc/none', '/proc/none/below']) {
+    assert.throws(() => makeOutFolder(place), DiskError);
+  }
 });
