@@ -367,17 +367,18 @@ class TorrentDownload implements Download {
 
   /** Why nothing came: somebody has what we lack and does not send it, or nobody has it. */
   #stallError(stallTimeoutMs: number): Error {
-    const { connectedPeers } = this.stats();
+    const { connectedPeers, sources } = this.stats();
     const holders = [...(this.#peers?.connections ?? [])].filter((peer) => peer.isOpen && peer.amInterested).length;
     if (holders > 0) {
       const text = `nothing received for ${seconds(stallTimeoutMs)}: ${holders} peer(s) have the missing data and do not send it`;
       return new TimeLimitError('ERR_STALLED', `${text}; run again to resume`);
     }
     const failures = this.#trackers?.failures() ?? [];
+    const isAnswered = sources.some((source) => source.state === 'working');
     const who =
       connectedPeers > 0
         ? `none of ${connectedPeers} connected peers has the missing data`
-        : failures.length > 0
+        : sources.length > 0 && !isAnswered
           ? 'no tracker answered and no peer is connected'
           : 'no peer could be reached';
     return new NoSourceError(
