@@ -1,20 +1,14 @@
-import { closeSync, constants, read as readCallback } from 'node:fs';
+import { closeSync, constants, readv as readvCallback } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lengthOfPiece } from '../common/pieces.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
 import { diskError, systemError } from './disk-error.js';
 import { FileLayout } from './layout.js';
 import { isOutOfDescriptors, mostOpenFiles, OPEN_RETRIES, OPEN_RETRY_MS } from './open-files.js';
 import { OutFolder } from './out-folder.js';
 
-const read = promisify(readCallback);
-
-/** Read at once, so that most requests of a peer, which ask for one block after the other, find theirs in memory. */
-const EXTENT_LENGTH = 262_144;
-/** Memory for extents that were read. */
-const CACHE_LENGTH = 16 * 1024 * 1024;
+const readv = promisify(readvCallback);
 
 interface OpenFile {
   readonly descriptor: number;
@@ -22,19 +16,12 @@ interface OpenFile {
   users: number;
 }
 
-/**
- * Gives the bytes of verified pieces, for uploads. An extent never reaches beyond its piece: what lies there may not be
- * written yet, and would be served stale later.
- */
+/** Gives the bytes of verified pieces, for uploads. It keeps none of them: the system's cache does that, and better. */
 export class FileReader implements AsyncDisposable {
   readonly #metainfo: Metainfo;
   readonly #layout: FileLayout;
   readonly #folder: OutFolder;
-  readonly #extentsPerPiece: number;
-  readonly #mostExtents: number;
-  /** Read or being read, the least recently used first. */
-  readonly #extents = new Map<number, Uint8Array | Promise<Uint8Array>>();
-  readonly #reading = new Set<Promise<unknown>>();
+  readonly #reading = new Set<Promise<void>>();
   readonly #mostFiles = mostOpenFiles();
   /** The least recently used first. */
   readonly #files = new Map<number, OpenFile>();
@@ -46,93 +33,54 @@ export class FileReader implements AsyncDisposable {
     this.#metainfo = metainfo;
     this.#layout = new FileLayout(metainfo, metainfo.files);
     this.#folder = new OutFolder(out);
-    this.#extentsPerPiece = Math.ceil(metainfo.pieceLength / EXTENT_LENGTH);
-    this.#mostExtents = Math.floor(CACHE_LENGTH / Math.min(EXTENT_LENGTH, metainfo.pieceLength));
   }
 
   /**
-   * `length` bytes of a piece that was verified, from `begin` on: at once when they are in memory. They are never
-   * overwritten, so they can wait in a socket's queue. Rejects with a `DiskError` when they are gone.
+   * Fills `parts`, one after the other, with bytes that were verified, from `begin` of a piece on; they may run on into
+   * the pieces behind it. Rejects with a `DiskError` when the bytes are gone.
    */
-  read(index: number, begin: number, length: number): Uint8Array | Promise<Uint8Array> {
-    const n = Math.floor(begin / EXTENT_LENGTH);
-    const at = begin - n * EXTENT_LENGTH;
-    if (at + length > EXTENT_LENGTH) return this.#join(index, begin, length, (n + 1) * EXTENT_LENGTH);
-    const extent = this.#extent(index, n);
-    if (extent instanceof Uint8Array) return extent.subarray(at, at + length);
-    return extent.then((bytes) => bytes.subarray(at, at + length));
+  async read(index: number, begin: number, parts: readonly Uint8Array[]): Promise<void> {
+    const reading = this.#readSpans(index * this.#metainfo.pieceLength + begin, parts);
+    this.#reading.add(reading);
+    try {
+      await reading;
+    } finally {
+      this.#reading.delete(reading);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#reading);
-    this.#extents.clear();
     this.#closeIdle(0);
   }
 
-  /** Bytes of two extents or more; `border` is the first one's end. */
-  async #join(index: number, begin: number, length: number, border: number): Promise<Uint8Array> {
-    const parts = [Promise.resolve(this.read(index, begin, border - begin))];
-    parts.push(Promise.resolve(this.read(index, border, begin + length - border)));
-    return Buffer.concat(await Promise.all(parts));
-  }
-
-  #extent(index: number, n: number): Uint8Array | Promise<Uint8Array> {
-    const key = index * this.#extentsPerPiece + n;
-    let extent = this.#extents.get(key);
-    if (extent) this.#extents.delete(key);
-    else extent = this.#load(key, index, n * EXTENT_LENGTH);
-    this.#extents.set(key, extent);
-    return extent;
-  }
-
-  async #load(key: number, index: number, begin: number): Promise<Uint8Array> {
-    const length = Math.min(EXTENT_LENGTH, lengthOfPiece(this.#metainfo, index) - begin);
-    const loading = this.#readSpans(index * this.#metainfo.pieceLength + begin, length);
-    this.#reading.add(loading);
-    try {
-      const bytes = await loading;
-      if (this.#extents.has(key)) this.#extents.set(key, bytes);
-      for (const oldest of this.#extents.keys()) {
-        if (this.#extents.size <= this.#mostExtents) break;
-        this.#extents.delete(oldest);
-      }
-      return bytes;
-    } catch (error) {
-      this.#extents.delete(key);
-      throw error;
-    } finally {
-      this.#reading.delete(loading);
-    }
-  }
-
-  async #readSpans(position: number, length: number): Promise<Uint8Array> {
-    const bytes = Buffer.allocUnsafeSlow(length);
-    let from = 0;
-    for (const span of this.#layout.spans(position, length)) {
-      const part = bytes.subarray(from, from + span.length);
+  async #readSpans(position: number, parts: readonly Uint8Array[]): Promise<void> {
+    let rest = parts;
+    for (const span of this.#layout.spans(position, lengthOf(parts))) {
+      const [own, others] = cut(rest, span.length);
       const { path: name, isPadding } = this.#metainfo.files[span.file]!;
-      if (isPadding) part.fill(0);
+      if (isPadding) for (const part of own) part.fill(0);
       else {
         try {
-          await this.#readFile(span.file, name, part, span.offset);
+          await this.#readFile(span.file, name, own, span.offset);
         } catch (error) {
           throw diskError('read', path.join(this.#folder.path, name), error);
         }
       }
-      from += span.length;
+      rest = others;
     }
-    return bytes;
   }
 
-  async #readFile(file: number, name: string, bytes: Uint8Array, offset: number): Promise<void> {
+  async #readFile(file: number, name: string, parts: readonly Uint8Array[], offset: number): Promise<void> {
     await this.#turn();
     let open: OpenFile | undefined;
     try {
       open = await this.#use(file, name);
-      for (let done = 0; done < bytes.length;) {
-        const { bytesRead } = await read(open.descriptor, bytes, done, bytes.length - done, offset + done);
+      for (let rest = parts, at = offset; rest.length > 0;) {
+        const { bytesRead } = await readv(open.descriptor, rest, at);
         if (bytesRead === 0) throw systemError('ESHORT', name);
-        done += bytesRead;
+        [, rest] = cut(rest, bytesRead);
+        at += bytesRead;
       }
     } finally {
       if (open) open.users--;
@@ -182,4 +130,21 @@ export class FileReader implements AsyncDisposable {
       closeSync(descriptor);
     }
   }
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+/** The first `length` bytes of `parts`, and the rest. */
+function cut(parts: readonly Uint8Array[], length: number): [Uint8Array[], Uint8Array[]] {
+  const first: Uint8Array[] = [];
+  const rest: Uint8Array[] = [];
+  for (const part of parts) {
+    const taken = Math.min(part.length, length);
+    length -= taken;
+    if (taken > 0) first.push(part.subarray(0, taken));
+    if (taken < part.length) rest.push(part.subarray(taken));
+  }
+  return [first, rest];
 }

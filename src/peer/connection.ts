@@ -159,10 +159,7 @@ export class PeerConnection implements TransportEvents, MessageSink {
       return;
     }
     if (this.fetcher.takeNews()) this.#fill();
-  }
-
-  onDrain(): void {
-    if (this.#phase === 'open') this.#uploads.pump();
+    this.#uploads.pump(); // once for all requests that came together
   }
 
   onClose(reason: string): void {
@@ -351,7 +348,7 @@ export class PeerConnection implements TransportEvents, MessageSink {
 
   #onRequest(index: number, begin: number, length: number): void {
     const isServed = !this.amChoking && index < this.have.length && this.#swarm.have.has(index);
-    if (isServed && this.#uploads.add(index, begin, length)) return this.#uploads.pump();
+    if (isServed && this.#uploads.add(index, begin, length)) return;
     if (!this.supportsFast) return;
     const reject = new Uint8Array(REQUEST_LENGTH);
     writeRequest(reject, 0, MESSAGE.rejectRequest, index, begin, length);

@@ -5,10 +5,8 @@ import type { PeerAddress } from '../common/address.js';
 export interface Transport {
   readonly address: PeerAddress;
   readonly isIncoming: boolean;
-  /** Bytes that wait to be sent. */
-  readonly queued: number;
-  /** Sends the bytes; they must not change until they are gone. */
-  write: (bytes: Uint8Array) => void;
+  /** Sends the bytes; they must not change until they are gone, which `onSent` tells unless the connection breaks. */
+  write: (bytes: Uint8Array, onSent?: () => void) => void;
   /** Between the two, writes are gathered into one. */
   cork: () => void;
   uncork: () => void;
@@ -20,8 +18,6 @@ export interface TransportEvents {
   onConnect: () => void;
   /** `length` bytes came; `chunk` is reused after the call. */
   onBytes: (chunk: Uint8Array, length: number) => void;
-  /** All that was written has been sent. */
-  onDrain: () => void;
   onClose: (reason: string) => void;
 }
 
@@ -47,12 +43,13 @@ class TcpTransport implements Transport {
     socket.setNoDelay(true);
   }
 
-  get queued(): number {
-    return this.#socket.writableLength;
-  }
-
-  write(bytes: Uint8Array): void {
-    this.#socket.write(bytes);
+  write(bytes: Uint8Array, onSent?: () => void): void {
+    if (!onSent) this.#socket.write(bytes);
+    else {
+      this.#socket.write(bytes, (error) => {
+        if (!error) onSent();
+      });
+    }
   }
 
   cork(): void {
@@ -71,7 +68,6 @@ class TcpTransport implements Transport {
 
 function listen(socket: net.Socket, events: TransportEvents): void {
   let reason = 'closed by the peer';
-  socket.on('drain', () => events.onDrain());
   socket.on('error', (error: NodeJS.ErrnoException) => (reason = error.code ?? error.message));
   socket.on('close', () => events.onClose(reason));
 }

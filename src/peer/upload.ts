@@ -1,22 +1,34 @@
 import { lengthOfPiece, type PieceLayout } from '../common/pieces.js';
 import type { Transport } from './transport.js';
-import { encodeBlockHead, MESSAGE, MOST_BLOCK_LENGTH, REQUEST_LENGTH, writeRequest } from './wire.js';
+import { BLOCK_HEAD_LENGTH, MESSAGE, MOST_BLOCK_LENGTH, REQUEST_LENGTH, writeBlockHead, writeRequest } from './wire.js';
 
 /** Requests of one peer that we keep; told to it as `reqq` (BEP 10). */
 export const MOST_QUEUED_REQUESTS = 2000;
 
-/** Bytes handed to a socket and not yet sent, beyond which the next block waits. */
-const MOST_UNSENT = 1_048_576;
+/** Room for 16 blocks of the usual length and their heads. */
+const FRAME_LENGTH = 16 * (BLOCK_HEAD_LENGTH + 16_384);
+/** Per peer: one is read while one is sent, and one makes up for what is late. */
+const MOST_FRAMES = 3;
 
-/** Gives a block's bytes, at once when they are in memory. */
+/** Gives the bytes of pieces that we have. */
 export interface BlockReader {
-  read: (index: number, begin: number, length: number) => Uint8Array | Promise<Uint8Array>;
+  /** Fills `parts`, one after the other, from byte `begin` of a piece on; may run on into the pieces behind it. */
+  read: (index: number, begin: number, parts: readonly Uint8Array[]) => Promise<void>;
 }
 
 interface Request {
   readonly index: number;
   readonly begin: number;
   readonly length: number;
+}
+
+/** Memory for blocks that lie side by side, each behind its head, as they go over the wire. */
+interface Frame {
+  readonly bytes: Buffer;
+  /** Bytes in use. */
+  length: number;
+  requests: Request[];
+  isRead: boolean;
 }
 
 export interface UploadEvents {
@@ -26,16 +38,27 @@ export interface UploadEvents {
   onReadError: (error: unknown) => void;
 }
 
-/** Serves one peer's requests in their order, reading no further ahead than its socket takes. */
+/**
+ * Serves one peer's requests in their order, reading no further ahead than its frames hold. The disk reads straight into
+ * a frame, and the socket sends straight from it:
+ *
+ *     add ──► waiting ──pump──► loading ──read, in order──► with the transport ──sent──► free
+ *
+ * Most peers ask for one block after the other, so one read and one write serve up to 16 of them.
+ */
 export class UploadQueue {
   readonly #layout: PieceLayout;
   readonly #reader: BlockReader;
   readonly #transport: Transport;
   readonly #events: UploadEvents;
+  /** Requests that wait: those from `#next` on. */
   #queue: Request[] = [];
   #next = 0;
-  #isReading = false;
-  /** Rises when the queue is emptied: what was being read for the old one is not sent. */
+  #loading: Frame[] = [];
+  #free: Frame[] = [];
+  /** Frames in all. */
+  #frames = 0;
+  /** Rises when the queue is emptied: what was being read for the old one is not sent, and its frames are dropped. */
   #round = 0;
 
   constructor(layout: PieceLayout, reader: BlockReader, transport: Transport, events: UploadEvents) {
@@ -45,11 +68,12 @@ export class UploadQueue {
     this.#events = events;
   }
 
+  /** Requests that wait to be read. */
   get size(): number {
     return this.#queue.length - this.#next;
   }
 
-  /** Takes a request; false when it is out of range or one too many. */
+  /** Takes a request, for the next `pump`; false when it is out of range or one too many. */
   add(index: number, begin: number, length: number): boolean {
     if (index >= this.#layout.pieceCount || length === 0 || length > MOST_BLOCK_LENGTH) return false;
     if (begin + length > lengthOfPiece(this.#layout, index) || this.size >= MOST_QUEUED_REQUESTS) return false;
@@ -70,57 +94,86 @@ export class UploadQueue {
 
   /** Drops all requests; returns a `reject` for each of them (BEP 6). */
   clear(): Uint8Array {
-    const rejects = new Uint8Array(this.size * REQUEST_LENGTH);
-    for (let at = 0; this.#next < this.#queue.length; at += REQUEST_LENGTH) {
-      const { index, begin, length } = this.#queue[this.#next++]!;
-      writeRequest(rejects, at, MESSAGE.rejectRequest, index, begin, length);
+    const dropped = [...this.#loading.flatMap((frame) => frame.requests), ...this.#queue.slice(this.#next)];
+    const rejects = new Uint8Array(dropped.length * REQUEST_LENGTH);
+    for (const [n, { index, begin, length }] of dropped.entries()) {
+      writeRequest(rejects, n * REQUEST_LENGTH, MESSAGE.rejectRequest, index, begin, length);
     }
     this.#queue = [];
     this.#next = 0;
+    this.#loading = [];
+    this.#free = [];
+    this.#frames = 0;
     this.#round++;
     return rejects;
   }
 
-  /** Sends what the socket takes. Called when a request came and when the socket has drained. */
+  /** Reads and sends what the frames hold. Called when requests came; goes on by itself when frames were sent. */
   pump(): void {
-    if (this.#isReading || this.size === 0) return;
-    this.#transport.cork();
-    while (this.size > 0 && this.#transport.queued < MOST_UNSENT) {
-      const request = this.#queue[this.#next]!;
-      const data = this.#reader.read(request.index, request.begin, request.length);
-      if (data instanceof Promise) {
-        this.#isReading = true;
-        void this.#sendWhenRead(request, data);
-        break;
-      }
-      this.#send(request, data);
+    while (this.size > 0) {
+      const frame = this.#free.pop() ?? this.#newFrame();
+      if (!frame) return;
+      void this.#load(frame);
     }
-    this.#transport.uncork();
   }
 
-  async #sendWhenRead(request: Request, data: Promise<Uint8Array>): Promise<void> {
+  #newFrame(): Frame | undefined {
+    if (this.#frames === MOST_FRAMES) return undefined;
+    this.#frames++;
+    return { bytes: Buffer.allocUnsafeSlow(FRAME_LENGTH), length: 0, requests: [], isRead: false };
+  }
+
+  async #load(frame: Frame): Promise<void> {
     const round = this.#round;
+    const parts = this.#takeRun(frame);
+    const { index, begin } = frame.requests[0]!;
+    this.#loading.push(frame);
     try {
-      const bytes = await data;
-      if (round === this.#round && this.#queue[this.#next] === request) this.#send(request, bytes);
+      await this.#reader.read(index, begin, parts);
     } catch (error) {
       if (round !== this.#round) return;
       this.clear();
       this.#events.onReadError(error);
-    } finally {
-      this.#isReading = false;
+      return;
     }
-    if (this.size > 0) this.pump();
+    if (round !== this.#round) return;
+    frame.isRead = true;
+    while (this.#loading[0]?.isRead) this.#send(this.#loading.shift()!);
   }
 
-  #send({ index, begin, length }: Request, bytes: Uint8Array): void {
-    this.#next++;
+  /** Takes requests of bytes that lie side by side, as many as fit; returns the places of their blocks in the frame. */
+  #takeRun(frame: Frame): Uint8Array[] {
+    const parts: Uint8Array[] = [];
+    frame.requests = [];
+    frame.length = 0;
+    frame.isRead = false;
+    let position = -1;
+    for (let request = this.#queue[this.#next]; request; request = this.#queue[this.#next]) {
+      const { index, begin, length } = request;
+      const start = index * this.#layout.pieceLength + begin;
+      const at = frame.length + BLOCK_HEAD_LENGTH;
+      if (parts.length > 0 && (start !== position || at + length > FRAME_LENGTH)) break;
+      writeBlockHead(frame.bytes, frame.length, index, begin, length);
+      parts.push(frame.bytes.subarray(at, at + length));
+      frame.requests.push(request);
+      frame.length = at + length;
+      position = start + length;
+      this.#next++;
+    }
     if (this.#next === this.#queue.length || this.#next > 1024) {
       this.#queue = this.#queue.slice(this.#next);
       this.#next = 0;
     }
-    this.#transport.write(encodeBlockHead(index, begin, length));
-    this.#transport.write(bytes);
-    this.#events.onSent(length);
+    return parts;
+  }
+
+  #send(frame: Frame): void {
+    const round = this.#round;
+    this.#transport.write(frame.bytes.subarray(0, frame.length), () => {
+      if (round !== this.#round) return;
+      this.#free.push(frame);
+      this.pump();
+    });
+    this.#events.onSent(frame.length - frame.requests.length * BLOCK_HEAD_LENGTH);
   }
 }

@@ -58,15 +58,15 @@ export interface MessageSink {
   onMessage: (id: number, payload: Uint8Array) => void;
 }
 
-/** Length prefix, id, and of a `piece` message index and begin. */
-const HEAD_LENGTH = 13;
+/** Bytes before a block: length prefix, id, index and begin. No other head is longer. */
+export const BLOCK_HEAD_LENGTH = 13;
 
 /** Splits a peer's bytes into messages and blocks, wherever the network cut them. */
 export class WireReader {
   readonly #blocks: BlockSink;
   readonly #messages: MessageSink;
   readonly #bitfieldLength: number;
-  readonly #head = new Uint8Array(HEAD_LENGTH);
+  readonly #head = new Uint8Array(BLOCK_HEAD_LENGTH);
   /** Bytes of #head in use. */
   #headEnd = 0;
   /** What is left of the block in transit, of a message that is passed over. */
@@ -95,9 +95,9 @@ export class WireReader {
       if (this.#blockLeft > 0) at = this.#readBlock(chunk, at, to);
       else if (this.#skipLeft > 0) at = this.#skip(at, to);
       else if (this.#payload) at = this.#readPayload(this.#payload, chunk, at, to);
-      else if (this.#headEnd === 0 && to - at >= HEAD_LENGTH && chunk[at + 4] === MESSAGE.piece) {
+      else if (this.#headEnd === 0 && to - at >= BLOCK_HEAD_LENGTH && chunk[at + 4] === MESSAGE.piece) {
         this.#openBlock(chunk, at);
-        at += HEAD_LENGTH;
+        at += BLOCK_HEAD_LENGTH;
       } else at = this.#readHead(chunk, at, to);
     }
   }
@@ -149,7 +149,7 @@ export class WireReader {
       }
       if (head[4] === MESSAGE.piece) {
         if (length < 10) throw malformed(`a piece message of ${length} bytes`);
-        if (this.#headEnd < HEAD_LENGTH) continue;
+        if (this.#headEnd < BLOCK_HEAD_LENGTH) continue;
         this.#headEnd = 0;
         this.#openBlock(head, 0);
         return at;
@@ -242,14 +242,12 @@ export function encodeHave(index: number): Uint8Array {
   return bytes;
 }
 
-/** What stands before a block's bytes on the wire. */
-export function encodeBlockHead(index: number, begin: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(HEAD_LENGTH);
-  writeUint32(bytes, 0, 9 + length);
-  bytes[4] = MESSAGE.piece;
-  writeUint32(bytes, 5, index);
-  writeUint32(bytes, 9, begin);
-  return bytes;
+/** Puts what stands before a block's bytes on the wire at `at`. */
+export function writeBlockHead(out: Uint8Array, at: number, index: number, begin: number, length: number): void {
+  writeUint32(out, at, 9 + length);
+  out[at + 4] = MESSAGE.piece;
+  writeUint32(out, at + 5, index);
+  writeUint32(out, at + 9, begin);
 }
 
 /** BEP 10: an extended message; id 0 is the handshake. */

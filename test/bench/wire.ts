@@ -2,7 +2,7 @@
 import { Bitfield } from '../../src/common/bitfield.js';
 import { BLOCK_LENGTH } from '../../src/common/pieces.js';
 import { BlockFetcher } from '../../src/peer/fetcher.js';
-import { encodeBlockHead, WireReader, type BlockSink } from '../../src/peer/wire.js';
+import { BLOCK_HEAD_LENGTH, WireReader, writeBlockHead, type BlockSink } from '../../src/peer/wire.js';
 import { PieceAssembler } from '../../src/piece/assembler.js';
 import { PiecePicker } from '../../src/piece/picker.js';
 import { Slots } from '../../src/piece/slots.js';
@@ -17,7 +17,9 @@ function blockStream(blocks: number, pieceLength: number): Buffer {
   return Buffer.concat(
     Array.from({ length: blocks }, (_, block) => {
       const at = block * BLOCK_LENGTH;
-      return [encodeBlockHead(Math.floor(at / pieceLength), at % pieceLength, BLOCK_LENGTH), data];
+      const head = new Uint8Array(BLOCK_HEAD_LENGTH);
+      writeBlockHead(head, 0, Math.floor(at / pieceLength), at % pieceLength, BLOCK_LENGTH);
+      return [head, data];
     }).flat(),
   );
 }
@@ -85,7 +87,7 @@ export function benchFetch(): Figure[] {
       const startedAt = performance.now();
       fetcher.fill();
       for (let next = 0; fetcher.requests.size > 0; next++) {
-        block.set(encodeBlockHead(assembler.indexOf(next), assembler.beginOf(next), BLOCK_LENGTH));
+        writeBlockHead(block, 0, assembler.indexOf(next), assembler.beginOf(next), BLOCK_LENGTH);
         fetcher.nowMs += 0.02;
         reader.push(block, 0, block.length);
         for (const [slot, index] of full.splice(0)) assembler.written(slot, index, true);

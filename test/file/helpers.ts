@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { Bitfield } from '../../src/common/bitfield.js';
 import type { DiskError } from '../../src/common/errors.js';
 import { lengthOfPiece } from '../../src/common/pieces.js';
+import type { FileReader } from '../../src/file/reader.js';
 import { DiskThreads } from '../../src/file/threads.js';
 import { FileWriter } from '../../src/file/writer.js';
 import type { Metainfo, MetainfoFile } from '../../src/metainfo/metainfo.js';
@@ -61,6 +62,13 @@ export function make(content: number | readonly MadeFile[], pieceLength = 16_384
     warnings: [],
   };
   return { metainfo, data };
+}
+
+/** Bytes of a piece as the reader gives them. */
+export async function readBlock(reader: FileReader, index: number, begin: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  await reader.read(index, begin, [bytes]);
+  return bytes;
 }
 
 /** A folder that is gone after the test. */

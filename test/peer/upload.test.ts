@@ -1,21 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Transport } from '../../src/peer/transport.js';
 import { MOST_QUEUED_REQUESTS, UploadQueue, type BlockReader } from '../../src/peer/upload.js';
-import { REQUEST_LENGTH } from '../../src/peer/wire.js';
+import { REQUEST_LENGTH, WireReader } from '../../src/peer/wire.js';
 
 const LAYOUT = { pieceLength: 32_768, pieceCount: 3, totalLength: 2 * 32_768 + 5 };
+const TURN = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** A transport that keeps what is written, and counts it as unsent until `drain`. */
+/** A transport that keeps what is written; `flush` tells that it was sent. */
 class FakeTransport implements Transport {
   readonly address = { host: '127.0.0.1', port: 1 };
   readonly isIncoming = true;
   readonly written: Uint8Array[] = [];
-  queued = 0;
+  #unsent: (() => void)[] = [];
 
-  write(bytes: Uint8Array): void {
-    this.written.push(bytes);
-    this.queued += bytes.length;
+  write(bytes: Uint8Array, onSent?: () => void): void {
+    this.written.push(Uint8Array.from(bytes)); // its memory is used again once it was sent
+    if (onSent) this.#unsent.push(onSent);
+  }
+  flush(): void {
+    for (const onSent of this.#unsent.splice(0)) onSent();
   }
   cork(): void {
     // nothing to gather
@@ -28,7 +33,22 @@ class FakeTransport implements Transport {
   }
 }
 
-function setUp(reader: BlockReader = { read: (_index, _begin, length) => new Uint8Array(length) }) {
+/** The byte at each position of the torrent. */
+const byteAt = (position: number): number => (position * 7919) & 0xff;
+
+/** Gives `byteAt`, and counts the reads. */
+class FakeReader implements BlockReader {
+  reads = 0;
+
+  read(index: number, begin: number, parts: readonly Uint8Array[]): Promise<void> {
+    this.reads++;
+    let position = index * LAYOUT.pieceLength + begin;
+    for (const part of parts) for (let n = 0; n < part.length; n++) part[n] = byteAt(position++);
+    return Promise.resolve();
+  }
+}
+
+function setUp(reader: BlockReader = new FakeReader()) {
   const transport = new FakeTransport();
   const sent: number[] = [];
   const errors: unknown[] = [];
@@ -37,6 +57,36 @@ function setUp(reader: BlockReader = { read: (_index, _begin, length) => new Uin
     onReadError: (error) => errors.push(error),
   });
   return { transport, queue, sent, errors };
+}
+
+/** Sends all that was asked for. */
+async function finish({ transport, queue }: { transport: FakeTransport; queue: UploadQueue }): Promise<void> {
+  for (let turns = 0, quiet = 0; quiet < 3; turns++) {
+    assert(turns < 10_000, 'it never ends');
+    quiet = queue.size === 0 ? quiet + 1 : 0;
+    queue.pump();
+    await TURN();
+    transport.flush();
+  }
+}
+
+/** The blocks in what was written, `index/begin/length`; their bytes have to be right. */
+function blocksIn(written: readonly Uint8Array[]): string[] {
+  const blocks: string[] = [];
+  let position = 0;
+  const sink = {
+    onBlock: (index: number, begin: number, length: number) => {
+      blocks.push(`${index}/${begin}/${length}`);
+      position = index * LAYOUT.pieceLength + begin;
+    },
+    onBlockBytes: (chunk: Uint8Array, from: number, to: number) => {
+      for (let at = from; at < to; at++) assert.equal(chunk[at], byteAt(position++));
+    },
+    onBlockEnd: () => undefined,
+  };
+  const reader = new WireReader(1, sink, { onMessage: () => assert.fail('a message that is no block') });
+  for (const bytes of written) reader.push(bytes, 0, bytes.length);
+  return blocks;
 }
 
 test('requests out of range, empty or too long are refused', () => {
@@ -62,54 +112,93 @@ test('a flood of requests is bounded', () => {
   assert.equal(queue.add(0, 0, 16_384), false);
 });
 
-test('reads no further ahead than the socket takes', () => {
-  const { queue, transport, sent } = setUp();
-  for (let n = 0; n < 500; n++) queue.add(0, 0, 16_384);
-  queue.pump();
-  assert.ok(transport.queued <= 1_048_576 + 2 * 16_397, `${transport.queued} bytes unsent`);
-  const before = sent.length;
-  transport.queued = 0;
-  queue.pump();
-  assert.ok(sent.length > before);
-  while (queue.size > 0) {
-    transport.queued = 0;
-    queue.pump();
-  }
-  assert.equal(sent.length, 500);
+test('whatever is asked for is sent, whole and in order', async () => {
+  const request = fc.tuple(fc.nat(2), fc.nat(32_767), fc.constantFrom(1, 100, 16_384, 32_768));
+  await fc.assert(
+    fc.asyncProperty(fc.array(request, { maxLength: 60 }), fc.boolean(), async (requests, atOnce) => {
+      const fakes = setUp();
+      const taken: string[] = [];
+      for (const [index, begin, length] of requests) {
+        if (!fakes.queue.add(index, begin, length)) continue;
+        taken.push(`${index}/${begin}/${length}`);
+        if (!atOnce) fakes.queue.pump();
+      }
+      await finish(fakes);
+      assert.deepEqual(blocksIn(fakes.transport.written), taken);
+    }),
+    { numRuns: 50 },
+  );
 });
 
-test('a cancelled request is not served', () => {
+test('blocks that lie side by side are read and written together, across pieces too', async () => {
+  const reader = new FakeReader();
+  const fakes = setUp(reader);
+  for (const index of [0, 1]) for (const begin of [0, 16_384]) fakes.queue.add(index, begin, 16_384);
+  fakes.queue.add(0, 0, 16_384);
+  await finish(fakes);
+  assert.equal(reader.reads, 2);
+  assert.deepEqual(fakes.sent, [65_536, 16_384]);
+});
+
+test('a peer that takes nothing costs three reads, and then gets the rest', async () => {
+  const reader = new FakeReader();
+  const fakes = setUp(reader);
+  for (let n = 0; n < 500; n++) fakes.queue.add(0, 0, 16_384);
+  fakes.queue.pump();
+  for (let turns = 0; turns < 10; turns++) await TURN();
+  assert.equal(reader.reads, 3);
+  assert.equal(fakes.queue.size, 497);
+  await finish(fakes);
+  assert.equal(blocksIn(fakes.transport.written).length, 500);
+});
+
+test('blocks go out in order, whichever was read first', async () => {
+  const reads: (() => void)[] = [];
+  const { queue, sent } = setUp({ read: () => new Promise((resolve) => reads.push(resolve)) });
+  queue.add(0, 0, 100);
+  queue.add(1, 0, 200);
+  queue.pump();
+  reads[1]!();
+  await TURN();
+  assert.deepEqual(sent, []);
+  reads[0]!();
+  await TURN();
+  assert.deepEqual(sent, [100, 200]);
+});
+
+test('a cancelled request is not served', async () => {
   const { queue, sent } = setUp();
   queue.add(0, 0, 100);
   queue.add(0, 100, 200);
   assert.equal(queue.cancel(0, 0, 100), true);
   assert.equal(queue.cancel(0, 0, 100), false);
   queue.pump();
+  await TURN();
   assert.deepEqual(sent, [200]);
 });
 
-test('what is read for a peer that was choked meanwhile is not sent, and rejects name the rest', async () => {
-  const reads: ((bytes: Uint8Array) => void)[] = [];
+test('what is read for a peer that was choked meanwhile is not sent, and rejects name all of it', async () => {
+  const reads: (() => void)[] = [];
   const { queue, sent } = setUp({ read: () => new Promise((resolve) => reads.push(resolve)) });
-  queue.add(0, 0, 100);
-  queue.add(1, 0, 100);
+  for (let n = 0; n < 5; n++) queue.add(1, 0, 100);
   queue.pump();
-  assert.equal(queue.clear().length, 2 * REQUEST_LENGTH);
-  reads[0]!(new Uint8Array(100));
-  await Promise.resolve();
-  await Promise.resolve();
+  assert.equal(reads.length, 3);
+  assert.equal(queue.clear().length, 5 * REQUEST_LENGTH);
+  for (const read of reads.splice(0)) read();
+  await TURN();
   assert.deepEqual(sent, []);
   queue.add(1, 0, 50);
   queue.pump();
-  reads[1]!(new Uint8Array(50));
-  await new Promise(setImmediate);
+  reads[0]!();
+  await TURN();
   assert.deepEqual(sent, [50]);
 });
 
 test('a block that cannot be read is told, once', async () => {
   const { queue, errors } = setUp({ read: () => Promise.reject(new Error('gone')) });
   queue.add(0, 0, 100);
+  queue.add(1, 0, 100);
   queue.pump();
-  await new Promise(setImmediate);
+  await TURN();
   assert.equal(errors.length, 1);
 });

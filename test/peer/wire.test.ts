@@ -3,12 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ProtocolError } from '../../src/common/errors.js';
 import {
-  encodeBlockHead,
+  BLOCK_HEAD_LENGTH,
   encodeExtended,
   encodeHave,
   encodeMessage,
   MESSAGE,
   WireReader,
+  writeBlockHead,
   writeRequest,
   type BlockSink,
 } from '../../src/peer/wire.js';
@@ -65,11 +66,17 @@ const message: fc.Arbitrary<{ bytes: Uint8Array; seen: Seen[] }> = fc.oneof(
     seen: [['message', 20, Buffer.from([id, ...payload]).toString('hex')] as Seen],
   })),
   fc.tuple(uint32, uint32, fc.uint8Array({ minLength: 1, maxLength: 300 })).map(([index, begin, data]) => ({
-    bytes: Buffer.concat([encodeBlockHead(index, begin, data.length), data]),
+    bytes: Buffer.concat([blockHead(index, begin, data.length), data]),
     seen: [['block', index, begin, data.length] as Seen, ['end', Buffer.from(data).toString('hex')] as Seen],
   })),
   fc.uint8Array({ maxLength: 300 }).map((payload) => ({ bytes: encodeMessage(200, payload), seen: [] })),
 );
+
+function blockHead(index: number, begin: number, length: number): Uint8Array {
+  const head = new Uint8Array(BLOCK_HEAD_LENGTH);
+  writeBlockHead(head, 0, index, begin, length);
+  return head;
+}
 
 test('however a stream is split, the same messages and blocks come out', () => {
   fc.assert(
@@ -84,7 +91,7 @@ test('however a stream is split, the same messages and blocks come out', () => {
 });
 
 test('read byte by byte, too', () => {
-  const stream = Buffer.concat([encodeMessage(1), encodeBlockHead(7, 16384, 5), Buffer.from('hello'), encodeHave(3)]);
+  const stream = Buffer.concat([encodeMessage(1), blockHead(7, 16384, 5), Buffer.from('hello'), encodeHave(3)]);
   assert.deepEqual(readAll(stream, [...stream.keys()]), [
     ['message', 1, ''],
     ['block', 7, 16384, 5],
