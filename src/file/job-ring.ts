@@ -21,7 +21,7 @@ const CAPACITY = 4096;
  *     cell:    kind │ torrent │ a │ b │ result
  *
  * The thread sleeps until POSTED changes. It wakes the main thread by a message, but only when WAKE says that none is on
- * its way: under load one message covers many answers.
+ * its way, and with jobs to do not more often than every few milliseconds: under load one message covers many answers.
  */
 export class JobRing {
   readonly memory: SharedArrayBuffer;
@@ -89,14 +89,23 @@ export class JobRing {
 
   /** Sleeps until there is a job. */
   wait(): void {
-    while (Atomics.load(this.#words, POSTED) === this.#taken) Atomics.wait(this.#words, POSTED, this.#taken);
+    while (!this.isPosted) Atomics.wait(this.#words, POSTED, this.#taken);
   }
 
-  /** Answers the job; says whether a message has to wake the main thread. */
-  answer(result: number): boolean {
+  /** Whether a job waits. */
+  get isPosted(): boolean {
+    return Atomics.load(this.#words, POSTED) !== this.#taken;
+  }
+
+  /** Answers the job. */
+  answer(result: number): void {
     this.#words[cellOf(this.#taken) + 4] = result;
     this.#taken = (this.#taken + 1) | 0;
     Atomics.store(this.#words, DONE, this.#taken);
+  }
+
+  /** Says whether a message has to wake the main thread; that message must be sent then. */
+  claimWake(): boolean {
     return Atomics.exchange(this.#words, WAKE, 1) === 0;
   }
 }
