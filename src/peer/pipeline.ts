@@ -11,6 +11,11 @@ const UNKNOWN_LIMIT = 4096;
 /** Time to keep a peer busy beyond the round trip, and the most bytes that this may be. */
 const SLACK_MS = 400;
 const MOST_SLACK = 512 * 1024;
+/** Faster peers than that, in bytes per ms, get less: what is in flight from all of them should fit in the cache. */
+const FAST = 32 * 1024;
+const MOST_SLACK_WHEN_FAST = 128 * 1024;
+/** On loopback the clock shows less than this now and then. */
+const LEAST_ROUND_TRIP_MS = 0.25;
 /** A rate is measured over one round trip, but at least that long; less in slow start, or it would overshoot. */
 const LEAST_WINDOW_MS = 50;
 const LEAST_FIRST_WINDOW_MS = 5;
@@ -93,8 +98,8 @@ export class RequestPipeline {
     this.#windowBytes = 0;
     this.#ceiling = this.#target * MOST_GROWTH;
     if (this.#isSlowStart) return;
-    const path = 2 * this.#perMs * Math.max(this.#roundTripMs, 1);
-    const slack = Math.min(this.#perMs * SLACK_MS, MOST_SLACK);
+    const path = 2 * this.#perMs * Math.max(this.#roundTripMs, LEAST_ROUND_TRIP_MS);
+    const slack = Math.min(this.#perMs * SLACK_MS, this.#perMs > FAST ? MOST_SLACK_WHEN_FAST : MOST_SLACK);
     this.#target = Math.min(this.#limit, Math.max(LEAST, Math.ceil((path + slack) / BLOCK_LENGTH)));
   }
 }

@@ -60,3 +60,9 @@ test('a limit of zero is taken as one', () => {
   pipeline.limitTo(0);
   assert.equal(pipeline.target, 1);
 });
+
+test('a very fast peer next door has little in flight, so that many of them fit in the cache', () => {
+  const { perSecond, most } = simulate(new RequestPipeline(), { delayMs: 1, perMs: 100_000 });
+  assert.ok(perSecond > 90_000_000, `${perSecond} bytes per second`);
+  assert.ok(most * BLOCK < 640 * 1024, `${most} requests in flight`);
+});
