@@ -15,6 +15,8 @@ export interface HttpLimits {
   /** For everything together, redirects and body too. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** Connects over this IP family only; not for requests that a proxy makes. Default: whichever leads there. */
+  readonly family?: 4 | 6 | undefined;
 }
 
 export interface HttpAnswer {
@@ -30,7 +32,7 @@ export interface HttpAnswer {
  * otherwise be made to call services that trust him. Any status is an answer.
  * @throws {HttpError} when nobody answers in time, too much is answered, or a redirect leads astray
  */
-export async function httpGet(url: URL, { maxLength, timeoutMs, signal }: HttpLimits): Promise<HttpAnswer> {
+export async function httpGet(url: URL, { maxLength, timeoutMs, signal, family }: HttpLimits): Promise<HttpAnswer> {
   const abort = new AbortController();
   const stop = (): void => {
     abort.abort();
@@ -42,7 +44,7 @@ export async function httpGet(url: URL, { maxLength, timeoutMs, signal }: HttpLi
     abort.abort(late);
   }, timeoutMs);
   try {
-    return await follow(url, { maxContentLength: maxLength, signal: abort.signal });
+    return await follow(url, { maxContentLength: maxLength, signal: abort.signal, ...(family && { family }) });
   } catch (error) {
     if (error instanceof HttpError) throw error;
     if (abort.signal.reason === late) throw late;
@@ -73,6 +75,16 @@ async function follow(first: URL, limits: AxiosRequestConfig): Promise<HttpAnswe
     url = redirected(location, url);
   }
   throw new HttpError('ERR_HTTP_REDIRECT', `more than ${MAX_REDIRECTS} redirects`);
+}
+
+/** Whether the environment names a proxy for such URLs; those that `no_proxy` excepts are not told apart. */
+export function mayBeProxied(url: URL): boolean {
+  const names = [`${url.protocol.slice(0, -1)}_proxy`, 'all_proxy'];
+  return !isLoopback(hostOf(url)) && names.some((name) => isSet(name) || isSet(name.toUpperCase()));
+}
+
+function isSet(name: string): boolean {
+  return (process.env[name] ?? '') !== '';
 }
 
 function redirected(location: string, from: URL): URL {
@@ -106,5 +118,10 @@ function httpErrorOf({ code, message, cause }: AxiosError): HttpError {
   if (message === 'stream has been aborted') return new HttpError('ERR_HTTP_CLOSED', 'the answer breaks off');
   if (code?.startsWith('HPE_') && !(code in REASONS)) return new HttpError('ERR_HTTP_SYNTAX', 'the answer is not HTTP');
   const options = cause && 'syscall' in cause ? { cause } : undefined;
-  return new HttpError('ERR_HTTP_FAILED', REASONS[code ?? ''] ?? code ?? 'request failed', options);
+  const isUnknownHost = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+  return new HttpError(
+    isUnknownHost ? 'ERR_HTTP_HOST' : 'ERR_HTTP_FAILED',
+    REASONS[code ?? ''] ?? code ?? 'request failed',
+    options,
+  );
 }

@@ -38,11 +38,18 @@ export interface AnnounceReply {
   readonly externalIp: string | undefined;
 }
 
+export interface AnnounceLimits {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /**
+   * The first answer is enough to go on, others of the same tracker (over the other IP family) may follow until `signal`
+   * aborts; without it they are awaited and merged.
+   */
+  readonly late?: { readonly signal: AbortSignal; readonly onReply: (reply: AnnounceReply) => void };
+}
+
 /**
- * Announces once over some protocol: HTTP now, UDP by the same joint.
+ * Announces once over some protocol, HTTP or UDP.
  * @throws {TrackerError} when there is no answer in time or the tracker refuses; its message is the mere reason
  */
-export type Announce = (
-  request: AnnounceRequest,
-  limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
-) => Promise<AnnounceReply>;
+export type Announce = (request: AnnounceRequest, limits: AnnounceLimits) => Promise<AnnounceReply>;

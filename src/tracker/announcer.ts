@@ -1,19 +1,21 @@
 /** Stage 2: `Metainfo` → addresses. Announces a torrent to its trackers. */
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import createDebug from 'debug';
 import type { PeerAddress } from '../common/address.js';
 import { systemClock, type Clock } from '../common/clock.js';
 import { TrackerError, bug } from '../common/errors.js';
-import type { Announce, AnnounceEvent, AnnounceReply } from './announce.js';
-import { announceOverHttp } from './http.js';
+import type { Announce, AnnounceEvent, AnnounceLimits, AnnounceReply } from './announce.js';
+import { overBothFamilies } from './families.js';
+import { announceOverHttp, hasFamilies } from './http.js';
 import { Pace } from './pace.js';
 import type { PeerSource, SourceStatus, TransferTotals } from './source.js';
 import { Tiers } from './tiers.js';
-import { Tracker } from './tracker.js';
+import { trackersOf, type Tracker } from './tracker.js';
+import { UdpTrackers, hostNameOf, type UdpEndpoint } from './udp.js';
 
 const log = createDebug('torrent-dl:tracker');
 
-const MAX_TRACKERS = 200;
 const NUM_WANT = 200;
 const ANNOUNCE_MS = 30_000;
 /** What a tracker that hangs may hold up the next one. */
@@ -24,8 +26,6 @@ const STOP_MS = 2_000;
 const REQUEST_SPACING_MS = 5_000;
 /** Longer waits are cut in pieces, far below where Node's timers overflow. */
 const MAX_TIMER_MS = 3_600_000;
-
-const PROTOCOLS: Readonly<Record<string, Announce>> = { 'http:': announceOverHttp, 'https:': announceOverHttp };
 
 export interface AnnouncerOptions {
   /** Announce URLs by tier (BEP 12), as in `Metainfo.trackers`. */
@@ -41,6 +41,8 @@ export interface AnnouncerOptions {
   readonly totals: () => TransferTotals;
   /** Called after each answer; `source` is the tracker's name, fit for the user's eyes. */
   readonly onPeers: (addresses: readonly PeerAddress[], source: string) => void;
+  /** Our address as a tracker sees it (BEP 24), after each answer that tells; `source` as above. */
+  readonly onExternalIp?: (ip: string, source: string) => void;
   /** A line for the user: a tracker's warning, a wrong URL. */
   readonly onNotice?: (text: string) => void;
   /** Ends all announces but the goodbye, which closing says. */
@@ -48,7 +50,9 @@ export interface AnnouncerOptions {
   readonly clock?: Clock;
   /** Numbers from 0 to below 1. */
   readonly random?: () => number;
-  /** How to announce, by the URL's protocol. Default: HTTP and HTTPS. */
+  /** The port that UDP trackers are asked from; without it they cannot be asked. */
+  readonly udp?: UdpEndpoint;
+  /** How to announce, by the URL's protocol. Default: HTTP, HTTPS and, with `udp`, UDP. */
   readonly protocols?: Readonly<Record<string, Announce>>;
 }
 
@@ -68,6 +72,8 @@ export class Announcer implements PeerSource {
   readonly #trackers: readonly Tracker[];
   readonly #tiers: Tiers<Tracker>;
   readonly #pace = new Pace();
+  readonly #udp: UdpTrackers | undefined;
+  readonly #halted = new AbortController(); // ends what may come late
 
   #current: Tracker | undefined; // whose answer ended the last round
   #answers = 0;
@@ -84,7 +90,8 @@ export class Announcer implements PeerSource {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     this.#key = options.key ?? randomBytes(4).toString('hex');
-    const tiers = trackersOf(options.tiers, options.protocols ?? PROTOCOLS);
+    this.#udp = options.udp && new UdpTrackers(options.udp, { clock: this.#clock });
+    const tiers = trackersOf(options.tiers, options.protocols ?? protocolsOver(this.#udp));
     this.#trackers = tiers.flat();
     this.#tiers = new Tiers(tiers, this.#random);
   }
@@ -95,7 +102,7 @@ export class Announcer implements PeerSource {
     for (const { error, name } of announcer.#trackers) {
       if (error?.code === 'ERR_TRACKER_URL') options.onNotice?.(`ignoring tracker ${name}: not a valid URL`);
     }
-    if (options.signal?.aborted) announcer.#isHalted = true;
+    if (options.signal?.aborted) announcer.#halt();
     options.signal?.addEventListener('abort', announcer.#halt);
     announcer.#schedule();
     return announcer;
@@ -144,15 +151,14 @@ export class Announcer implements PeerSource {
   #ask(tracker: Tracker, event: AnnounceEvent | undefined, timeoutMs = ANNOUNCE_MS): Promise<void> {
     const asking = { event, abort: new AbortController(), isDone: Promise.resolve() };
     tracker.asking = asking;
-    asking.isDone = this.#announce(tracker, event, { timeoutMs, signal: asking.abort.signal });
+    const late = { signal: this.#halted.signal, onReply: (reply: AnnounceReply) => this.#onLateReply(tracker, reply) };
+    const isForPeers = event !== 'completed' && event !== 'stopped'; // these are to be heard, whoever answers first
+    const limits = { timeoutMs, signal: asking.abort.signal, ...(isForPeers && { late }) };
+    asking.isDone = this.#announce(tracker, event, limits);
     return asking.isDone;
   }
 
-  async #announce(
-    tracker: Tracker,
-    event: AnnounceEvent | undefined,
-    limits: { timeoutMs: number; signal: AbortSignal },
-  ): Promise<void> {
+  async #announce(tracker: Tracker, event: AnnounceEvent | undefined, limits: AnnounceLimits): Promise<void> {
     const { target, host, trackerId } = tracker;
     if (!target) bug(`announce to ${tracker.name}`);
     const { infoHash, peerId, port } = this.#options;
@@ -177,9 +183,15 @@ export class Announcer implements PeerSource {
   }
 
   #onReply(tracker: Tracker, reply: AnnounceReply, event: AnnounceEvent | undefined, left: number): void {
-    const { name, warning } = tracker;
+    const { warning } = tracker;
     const now = this.#clock.now();
-    log('%s: %s, %d addresses, next in %d s', name, event ?? 'regular', reply.peers.length, reply.intervalMs / 1000);
+    log(
+      '%s: %s, %d addresses, next in %d s',
+      tracker.name,
+      event ?? 'regular',
+      reply.peers.length,
+      reply.intervalMs / 1000,
+    );
     tracker.answered(reply, event, left, now);
     if (this.#isHalted) return;
     this.#tiers.promote(tracker);
@@ -187,11 +199,24 @@ export class Announcer implements PeerSource {
     this.#answers++;
     this.#answeredAt = now;
     this.#wantsPeers = false;
-    if (reply.warning !== undefined && reply.warning !== warning) {
-      this.#options.onNotice?.(`tracker ${name} warns: ${reply.warning}`);
-    }
-    this.#options.onPeers(reply.peers, name);
+    this.#passOn(tracker, reply, warning);
     if (this.#isComplete && tracker.expectsCompleted) void this.#tellCompleted(tracker);
+  }
+
+  /** The same tracker over the other IP family. */
+  #onLateReply(tracker: Tracker, reply: AnnounceReply): void {
+    const { warning } = tracker;
+    log('%s: %d more addresses', tracker.name, reply.peers.length);
+    tracker.answeredAlso(reply, this.#clock.now());
+    this.#passOn(tracker, reply, warning);
+    this.#schedule();
+  }
+
+  /** Tells what an answer says; `warned` was the tracker's warning before. */
+  #passOn({ name }: Tracker, { warning, externalIp, peers }: AnnounceReply, warned: string | undefined): void {
+    if (warning !== undefined && warning !== warned) this.#options.onNotice?.(`tracker ${name} warns: ${warning}`);
+    if (externalIp !== undefined) this.#options.onExternalIp?.(externalIp, name);
+    this.#options.onPeers(peers, name);
   }
 
   async #tellCompleted(tracker: Tracker): Promise<void> {
@@ -231,6 +256,7 @@ export class Announcer implements PeerSource {
   /** Takes back what is on its way, except a `completed`: that is heard by all who are to hear it. */
   readonly #halt = (): void => {
     this.#isHalted = true;
+    this.#halted.abort();
     this.#cancelTimer();
     for (const { asking } of this.#trackers) if (asking?.event !== 'completed') asking?.abort.abort();
   };
@@ -241,6 +267,7 @@ export class Announcer implements PeerSource {
     const endsAt = this.#clock.now() + STOP_MS;
     await this.#atMost(STOP_MS, Promise.all(this.#trackers.map((tracker) => this.#sayGoodbye(tracker, endsAt))));
     for (const { asking } of this.#trackers) asking?.abort.abort();
+    this.#udp?.close();
   }
 
   async #sayGoodbye(tracker: Tracker, endsAt: number): Promise<void> {
@@ -265,14 +292,8 @@ function trackerErrorOf(error: unknown): TrackerError {
   throw error;
 }
 
-/** Each URL once, and not more than some hundred: a list may come from anybody. */
-function trackersOf(tiers: AnnouncerOptions['tiers'], protocols: Readonly<Record<string, Announce>>): Tracker[][] {
-  const known = new Set<string>();
-  return tiers.map((tier) =>
-    tier.flatMap((url) => {
-      if (known.has(url) || known.size === MAX_TRACKERS) return [];
-      known.add(url);
-      return new Tracker(url, protocols);
-    }),
-  );
+function protocolsOver(udp: UdpTrackers | undefined): Readonly<Record<string, Announce>> {
+  const http = overBothFamilies(announceOverHttp, hasFamilies);
+  const overUdp = udp && overBothFamilies(udp.announce, (url) => isIP(hostNameOf(url)) === 0);
+  return { 'http:': http, 'https:': http, ...(overUdp && { 'udp:': overUdp }) };
 }

@@ -1,25 +1,47 @@
+import { isIP } from 'node:net';
 import { TrackerError } from '../common/errors.js';
-import { HttpError, httpGet, type HttpAnswer } from '../common/http.js';
-import type { Announce, AnnounceRequest } from './announce.js';
+import { HttpError, httpGet, mayBeProxied, type HttpAnswer } from '../common/http.js';
+import { hostOf } from '../common/url.js';
+import type { AnnounceReply, AnnounceRequest } from './announce.js';
+import type { Family } from './families.js';
 import { parseAnnounceReply, parseFailure } from './response.js';
 
 /** Some thousands of peers fit many times; inflated, too. */
 const MAX_REPLY_LENGTH = 2 * 1024 * 1024;
 
+interface TrackerLimits {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly family?: Family | undefined;
+}
+
 /** Announces over HTTP or HTTPS (BEP 3, 7, 23). */
-export const announceOverHttp: Announce = async (request, { timeoutMs, signal }) => {
-  const answer = await ask(announceUrl(request), timeoutMs, signal);
-  if (answer.status === 200) return parseAnnounceReply(answer.body);
+export const announceOverHttp = async (request: AnnounceRequest, limits: TrackerLimits): Promise<AnnounceReply> =>
+  parseAnnounceReply(await askOverHttp(announceUrl(request), limits));
+
+/** Whether a tracker can be asked over a family of our choice: not when it is given by address, nor through a proxy. */
+export function hasFamilies(url: URL): boolean {
+  return isIP(hostOf(url)) === 0 && !mayBeProxied(url);
+}
+
+/**
+ * The body of a tracker's answer.
+ * @throws {TrackerError} when there is none in time, or its status is one of failure; with the tracker's own reason, if any
+ */
+export async function askOverHttp(url: URL, limits: TrackerLimits): Promise<Uint8Array> {
+  const answer = await get(url, limits);
+  if (answer.status === 200) return answer.body;
   // many trackers say why in the usual way below a status of 400 or 500
   throw parseFailure(answer.body) ?? refusal(answer);
-};
+}
 
-async function ask(url: URL, timeoutMs: number, signal: AbortSignal): Promise<HttpAnswer> {
+async function get(url: URL, limits: TrackerLimits): Promise<HttpAnswer> {
   try {
-    return await httpGet(url, { maxLength: MAX_REPLY_LENGTH, timeoutMs, signal });
+    return await httpGet(url, { maxLength: MAX_REPLY_LENGTH, ...limits });
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
-    throw new TrackerError('ERR_TRACKER_UNREACHABLE', error.message, { cause: error });
+    const code = error.code === 'ERR_HTTP_HOST' ? 'ERR_TRACKER_HOST' : 'ERR_TRACKER_UNREACHABLE';
+    throw new TrackerError(code, error.message, { cause: error });
   }
 }
 
@@ -50,14 +72,19 @@ export function announceUrl(request: AnnounceRequest): URL {
   ];
   if (event) parameters.push(`event=${event}`);
   if (trackerId) parameters.push(`trackerid=${percentEncode(trackerId)}`);
-  const url = new URL(request.url);
-  url.hash = '';
-  const separator = /[?&]$/.test(url.href) ? '' : url.href.includes('?') ? '&' : '?';
-  return new URL(url.href + separator + parameters.join('&'));
+  return withQuery(request.url, parameters);
+}
+
+/** `url` with more parameters, which are encoded already, after those that it has. */
+export function withQuery(url: URL, parameters: readonly string[]): URL {
+  const bare = new URL(url);
+  bare.hash = '';
+  const separator = /[?&]$/.test(bare.href) ? '' : bare.href.includes('?') ? '&' : '?';
+  return new URL(bare.href + separator + parameters.join('&'));
 }
 
 /** Bytes as `%XX`, but letters, digits and `-._~` as themselves. */
-function percentEncode(bytes: Uint8Array): string {
+export function percentEncode(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => {
     const character = String.fromCharCode(byte);
     return /[\w.~-]/.test(character) ? character : `%${byte.toString(16).padStart(2, '0').toUpperCase()}`;

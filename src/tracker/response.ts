@@ -5,9 +5,10 @@ import { TrackerError } from '../common/errors.js';
 import { canonicalIp, ipOfBytes, isUnicast } from '../common/ip.js';
 import { escapeControl } from '../common/text.js';
 import type { AnnounceReply } from './announce.js';
+import type { ScrapeCounts } from './scrape.js';
 
 /** Addresses taken from one answer; we ask for 200. */
-const MAX_PEERS = 2000;
+export const MAX_PEERS = 2000;
 const MAX_TEXT_LENGTH = 200;
 const MAX_TRACKER_ID_LENGTH = 512;
 
@@ -31,13 +32,31 @@ export function parseAnnounceReply(bytes: Uint8Array): AnnounceReply {
   const trackerId = reply.get('tracker id');
   return {
     peers: readPeers(reply),
-    ...readIntervals(reply),
+    ...boundIntervals(numberOf(reply.get('interval')), numberOf(reply.get('min interval'))),
     complete: countOf(reply.get('complete')),
     incomplete: countOf(reply.get('incomplete')),
     trackerId: isBytes(trackerId) && trackerId.length <= MAX_TRACKER_ID_LENGTH ? trackerId.slice() : undefined,
-    warning: textOf(reply.get('warning message')),
+    warning: readText(reply.get('warning message')),
     externalIp: externalIpOf(reply.get('external ip')),
   };
+}
+
+/**
+ * The `files` of a scrape (BEP 48), one for each info hash asked for; undefined where the tracker knows nothing.
+ * @throws {TrackerError} when the answer is malformed or a refusal
+ */
+export function parseScrapeReply(bytes: Uint8Array, infoHashes: readonly Uint8Array[]): (ScrapeCounts | undefined)[] {
+  const reply = decodeReply(bytes);
+  const files = reply?.get('files');
+  const failure = reply && failureOf(reply);
+  if (failure) throw failure;
+  if (!(files instanceof BencodeDictionary)) throw malformed('the answer to "scrape" has no dictionary "files"');
+  return infoHashes.map((infoHash) => {
+    const file = files.get(Buffer.from(infoHash).toString('latin1'));
+    if (!(file instanceof BencodeDictionary)) return undefined;
+    const count = (key: string): number => countOf(file.get(key)) ?? 0;
+    return { complete: count('complete'), downloaded: count('downloaded'), incomplete: count('incomplete') };
+  });
 }
 
 /** Why the tracker refuses, if these bytes say so. */
@@ -59,7 +78,7 @@ function decodeReply(bytes: Uint8Array): BencodeDictionary | undefined {
 function failureOf(reply: BencodeDictionary): TrackerError | undefined {
   const reason = reply.get('failure reason');
   if (reason === undefined) return undefined;
-  const text = textOf(reason) ?? 'no reason given';
+  const text = readText(reason) ?? 'no reason given';
   return new TrackerError('ERR_TRACKER_REFUSED', `refused: ${text}`, {
     retryInSeconds: retryIn(reply.get('retry in')),
   });
@@ -67,23 +86,31 @@ function failureOf(reply: BencodeDictionary): TrackerError | undefined {
 
 /** BEP 31: minutes, or `never`. */
 function retryIn(value: unknown): number | undefined {
-  const text = isBytes(value) ? textOf(value) : undefined;
+  const text = isBytes(value) ? readText(value) : undefined;
   if (text === 'never') return Infinity;
   const minutes = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : numberOf(value);
   return minutes === undefined || minutes < 0 ? undefined : Math.min(minutes * 60, MAX_RETRY_SECONDS);
 }
 
-function readIntervals(reply: BencodeDictionary): { intervalMs: number; minIntervalMs: number } {
-  const stated = positiveOf(reply.get('interval'));
-  const interval = Math.min(Math.max(stated ?? INTERVAL.usual, INTERVAL.least), INTERVAL.most);
-  const least = positiveOf(reply.get('min interval')) ?? Math.min(stated ?? Infinity, MIN_INTERVAL.usual);
-  const minInterval = Math.min(Math.max(least, MIN_INTERVAL.least), interval);
-  return { intervalMs: interval * 1000, minIntervalMs: minInterval * 1000 };
+/** Intervals as we keep them, in ms, from those that the tracker states, in seconds: anything that is not positive is none. */
+export function boundIntervals(
+  interval: number | undefined,
+  minInterval?: number,
+): { intervalMs: number; minIntervalMs: number } {
+  const stated = positive(interval);
+  const kept = Math.min(Math.max(stated ?? INTERVAL.usual, INTERVAL.least), INTERVAL.most);
+  const least = positive(minInterval) ?? Math.min(stated ?? Infinity, MIN_INTERVAL.usual);
+  const keptLeast = Math.min(Math.max(least, MIN_INTERVAL.least), kept);
+  return { intervalMs: kept * 1000, minIntervalMs: keptLeast * 1000 };
 }
 
 function readPeers(reply: BencodeDictionary): PeerAddress[] {
-  const listed = [...peersOf(reply.get('peers')), ...compactOf(reply.get('peers6'), 'ipv6', 'peers6')];
-  const unique = new Map(listed.map((address) => [formatAddress(address), address]));
+  return uniquePeers([...peersOf(reply.get('peers')), ...compactOf(reply.get('peers6'), 'ipv6', 'peers6')]);
+}
+
+/** Each address once, and not more than some thousand. */
+export function uniquePeers(addresses: readonly PeerAddress[]): PeerAddress[] {
+  const unique = new Map(addresses.map((address) => [formatAddress(address), address]));
   return [...unique.values()].slice(0, MAX_PEERS);
 }
 
@@ -124,8 +151,7 @@ function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
 }
 
-function positiveOf(value: unknown): number | undefined {
-  const number = numberOf(value);
+function positive(number: number | undefined): number | undefined {
   return number !== undefined && number > 0 ? number : undefined;
 }
 
@@ -134,8 +160,8 @@ function countOf(value: unknown): number | undefined {
   return number !== undefined && number >= 0 && number <= Number.MAX_SAFE_INTEGER ? number : undefined;
 }
 
-/** Foreign text, fit for a terminal; undefined when there is none. */
-function textOf(value: unknown): string | undefined {
+/** Foreign text, cut short and fit for a terminal; undefined when there is none. */
+export function readText(value: unknown): string | undefined {
   if (!isBytes(value)) return undefined;
   const text = Buffer.from(value.subarray(0, 4 * MAX_TEXT_LENGTH))
     .toString('utf8')

@@ -2,8 +2,10 @@ import { backoffMs } from '../common/backoff.js';
 import { TrackerError } from '../common/errors.js';
 import { hideSecrets } from '../common/url.js';
 import type { Announce, AnnounceEvent, AnnounceReply } from './announce.js';
+import { mergeReplies } from './families.js';
 import type { SourceStatus } from './source.js';
 
+const MAX_TRACKERS = 200;
 const FIRST_RETRY_MS = 10_000;
 const MAX_RETRY_MS = 30 * 60_000;
 
@@ -102,6 +104,13 @@ export class Tracker {
     this.readyAt = now + delay;
   }
 
+  /** Takes one more answer to the last announce, over its other IP family. */
+  answeredAlso(reply: AnnounceReply, now: number): void {
+    this.#reply = this.#reply ? mergeReplies(this.#reply, reply) : reply;
+    this.readyAt = Math.max(this.readyAt, now + reply.minIntervalMs);
+    this.dueAt = Math.max(this.dueAt, now + reply.intervalMs);
+  }
+
   status(now: number, nextAt: number): SourceStatus {
     const message = this.#reason ?? this.warning;
     return {
@@ -135,4 +144,19 @@ export class Tracker {
 function unsupported(protocol: string): TrackerError {
   const scheme = protocol.slice(0, 20).replace(':', '');
   return new TrackerError('ERR_TRACKER_PROTOCOL', `trackers over ${scheme} are not supported yet`);
+}
+
+/** Each URL once, and not more than some hundred: a list may come from anybody. */
+export function trackersOf(
+  tiers: readonly (readonly string[])[],
+  protocols: Readonly<Record<string, Announce>>,
+): Tracker[][] {
+  const known = new Set<string>();
+  return tiers.map((tier) =>
+    tier.flatMap((url) => {
+      if (known.has(url) || known.size === MAX_TRACKERS) return [];
+      known.add(url);
+      return new Tracker(url, protocols);
+    }),
+  );
 }

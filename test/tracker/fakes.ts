@@ -113,3 +113,24 @@ export function reply(parts: Partial<AnnounceReply> = {}): AnnounceReply {
     ...parts,
   };
 }
+
+/** Damages bytes: flips, cuts, repeats, overwrites; the same for the same number. */
+export function mutate(bytes: Uint8Array, seed: number): Uint8Array {
+  let state = (seed * 0x9e37_79b1 + 1) >>> 0;
+  const random = (below: number): number => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+  let result = Uint8Array.from(bytes);
+  for (let step = random(4); step >= 0; step--) {
+    const at = random(result.length + 1);
+    const kind = random(4);
+    if (kind === 0 && at < result.length) result[at]! ^= 1 << random(8);
+    else if (kind === 1) result = result.slice(0, at);
+    else if (kind === 2) result = Uint8Array.of(...result.subarray(0, at), ...result.subarray(random(at + 1)));
+    else result.fill([0, 0x7f, 0x80, 0xff][random(4)]!, at, at + 1 + random(8));
+  }
+  return result;
+}
