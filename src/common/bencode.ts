@@ -1,10 +1,16 @@
 /**
- * Bencoding (BEP 3): a strict decoder for bytes from outside. Strings are views of the input, never copies; lengths are
- * checked before anything is made of them. The `bencode` package encodes what we send.
+ * Bencoding (BEP 3): a strict decoder for bytes from outside. They are checked whole at once; values are made of them when
+ * they are asked for, so what nobody asks for costs little. Strings are views of the input, never copies: leave it as it
+ * is. The `bencode` package encodes what we send.
  */
 import bencode from 'bencode';
-import { bug, TorrentDlError } from './errors.js';
-import { decodeUtf8 } from './text.js';
+import { BencodeError } from './bencode-error.js';
+import { contentOf, D, findKey, I, integerOf, isString, L, latin1Of, lengthOf, nextPlace } from './bencode-outline.js';
+import { scan, type Outline } from './bencode-outline.js';
+import { bug } from './errors.js';
+import { decodeUtf8, decodeUtf8Within } from './text.js';
+
+export { BencodeError };
 
 /** A string, an integer (a bigint beyond ±(2^53-1)), a list or a dictionary. */
 export type BencodeValue = Uint8Array | number | bigint | BencodeValue[] | BencodeDictionary;
@@ -28,35 +34,13 @@ export interface Decoded {
   readonly unsortedAt: number;
 }
 
-/** The bytes are not bencoded, or not what was expected there; `offset` says where. */
-export class BencodeError extends TorrentDlError {
-  readonly offset: number;
-
-  /** `code` is `ERR_BENCODE` for bytes that are not bencoded, `ERR_KEY` for a key whose value is not what it should be. */
-  constructor(what: string, offset: number, code: 'ERR_BENCODE' | 'ERR_KEY' = 'ERR_BENCODE') {
-    super(code, `${what} at byte ${offset}`);
-    this.offset = offset;
-  }
-}
-
-/** Lists and dictionaries within each other; real files need five. */
-const MOST_DEPTH = 100;
-/** Digits of an integer: enough for 64 bits, and no work for a hostile million of them. */
-const MOST_DIGITS = 20;
-/** A value can take eighty times the memory of its two bytes; a torrent of 100,000 files has 800,000 at most. */
-const MOST_VALUES = 1_000_000;
-
-const [COLON, MINUS, ZERO, NINE] = [0x3a, 0x2d, 0x30, 0x39];
-const [D, E, I, L] = [0x64, 0x65, 0x69, 0x6c];
-
 /**
  * Decodes the value that begins at `start`; what follows it is not looked at.
  * @throws {BencodeError}
  */
 export function decode(bytes: Uint8Array, start = 0): Decoded {
-  const decoder = new Decoder(bytes, start);
-  const value = decoder.value(0);
-  return { value, end: decoder.at, unsortedAt: decoder.unsortedAt };
+  const { outline, end, unsortedAt } = scan(bytes, start);
+  return { value: valueAt(outline, 0), end, unsortedAt };
 }
 
 /** Decodes bytes that must be one value and nothing more. @throws {BencodeError} */
@@ -73,53 +57,44 @@ export function encode(value: Encodable): Uint8Array {
 
 /**
  * A dictionary: keys are bytes as latin1 text, in order of their bytes. It knows which bytes of the input it was. The
- * getters give undefined for a missing key and throw when the value is of another type.
+ * getters give undefined for a missing key and throw when the value is of another type. Each makes its value anew.
  */
 export class BencodeDictionary implements Iterable<[string, BencodeValue]> {
-  /** Where it begins in the input. */
-  readonly start: number;
-  readonly #input: Uint8Array;
-  readonly #end: number;
-  /** Key, value, key, value …: half the memory of a Map, and files have many small dictionaries. */
-  readonly #entries: readonly (string | BencodeValue)[];
+  readonly #outline: Outline;
+  readonly #place: number;
 
-  constructor(input: Uint8Array, start: number, end: number, entries: readonly (string | BencodeValue)[]) {
-    this.#input = input;
-    this.start = start;
-    this.#end = end;
-    this.#entries = entries;
+  /** The dictionary at a place of an outline. */
+  constructor(outline: Outline, place: number) {
+    this.#outline = outline;
+    this.#place = place;
+  }
+
+  /** Where it begins in the input. */
+  get start(): number {
+    return this.#outline.marks[this.#place]!;
   }
 
   get size(): number {
-    return this.#entries.length / 2;
+    return this.#entries().length;
   }
 
   /** Its bytes as found, for an info hash. */
   get raw(): Uint8Array {
-    return this.#input.subarray(this.start, this.#end);
+    const { bytes, marks } = this.#outline;
+    return viewOf(bytes, this.start, marks[this.#place + 1]!);
   }
 
   get(key: string): BencodeValue | undefined {
-    let low = 0;
-    let high = this.#entries.length / 2 - 1;
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const found = this.#entries[2 * middle]!;
-      if (found === key) return this.#entries[2 * middle + 1] as BencodeValue;
-      if (found < key) low = middle + 1;
-      else high = middle - 1;
-    }
-    return undefined;
+    const place = this.#find(key);
+    return place < 0 ? undefined : valueAt(this.#outline, place);
   }
 
   has(key: string): boolean {
-    return this.get(key) !== undefined;
+    return this.#find(key) >= 0;
   }
 
   *[Symbol.iterator](): IterableIterator<[string, BencodeValue]> {
-    for (let at = 0; at < this.#entries.length; at += 2) {
-      yield [this.#entries[at] as string, this.#entries[at + 1] as BencodeValue];
-    }
+    for (const { key, place } of this.#entries()) yield [key, valueAt(this.#outline, place)];
   }
 
   /** @throws {BencodeError} */
@@ -162,174 +137,73 @@ export class BencodeDictionary implements Iterable<[string, BencodeValue]> {
     throw this.wrong(key, 'is not a dictionary');
   }
 
+  /** A list of strings as text; undefined also when it is another value, or one of its strings is not in the encoding. */
+  getTexts(key: string, encoding: 'utf8' | 'latin1' = 'utf8'): string[] | undefined {
+    const place = this.#find(key);
+    const { bytes, marks } = this.#outline;
+    if (place < 0 || bytes[marks[place]!] !== L) return undefined;
+    const texts: string[] = [];
+    const next = marks[place + 2]!;
+    for (let at = place + 3; at < next; at++) {
+      const start = marks[at]!;
+      if (!isString(bytes, start)) return undefined;
+      const from = contentOf(bytes, start);
+      const end = from + lengthOf(bytes, start);
+      const text =
+        encoding === 'utf8' ? decodeUtf8Within(bytes, from, end, at + 1 < next) : bytes.toString('latin1', from, end);
+      if (text === undefined) return undefined;
+      texts.push(text);
+    }
+    return texts;
+  }
+
   /** An error about a key's value; it names both the key and the offset. */
   wrong(key: string, what: string): BencodeError {
-    return new BencodeError(`"${key}" ${what}`, this.#offsetOf(key), 'ERR_KEY');
+    const place = this.#find(key);
+    const offset = place < 0 ? this.start : this.#outline.marks[place]!;
+    return new BencodeError(`"${key}" ${what}`, offset, 'ERR_KEY');
   }
 
-  /** Where a key's value begins; where the dictionary does, if it has no such key. Walks through its bytes again. */
-  #offsetOf(key: string): number {
-    if (!this.has(key)) return this.start;
-    const decoder = new Decoder(this.#input, this.start + 1);
-    while (decoder.key() !== key) decoder.value(0);
-    return decoder.at;
-  }
-}
-
-/** Reads one value after the other; `at` is where it stands. */
-class Decoder {
-  at: number;
-  unsortedAt = -1;
-  readonly #bytes: Uint8Array;
-  /** Parts of the lists and dictionaries that are still open: they become arrays once their length is known. */
-  readonly #parts: (string | BencodeValue)[] = [];
-  #top = 0;
-  #values = 0;
-
-  constructor({ buffer, byteOffset, length }: Uint8Array, start: number) {
-    this.#bytes = new Uint8Array(buffer, byteOffset, length); // never a Buffer: its views are slower to make
-    this.at = start;
+  #find(key: string): number {
+    return findKey(this.#outline, this.#place, key);
   }
 
-  value(depth: number): BencodeValue {
-    const type = this.#bytes[this.at];
-    if (type === undefined) throw new BencodeError('it ends too early', this.at);
-    if (++this.#values > MOST_VALUES) throw new BencodeError(`more than ${MOST_VALUES} values`, this.at);
-    if (type >= ZERO && type <= NINE) return this.#string();
-    if (type === I) return this.#integer();
-    if (type !== L && type !== D) throw new BencodeError(`no value begins with byte 0x${hex(type)}`, this.at);
-    if (depth >= MOST_DEPTH) throw new BencodeError(`more than ${MOST_DEPTH} levels`, this.at);
-    return type === L ? this.#list(depth + 1) : this.#dictionary(depth + 1);
-  }
-
-  /** A dictionary's key. */
-  key(): string {
-    const type = this.#bytes[this.at];
-    if (type === undefined) throw new BencodeError('it ends too early', this.at);
-    if (type < ZERO || type > NINE) throw new BencodeError('a key that is not a string', this.at);
-    const length = this.#length();
-    const from = this.at;
-    this.at += length;
-    return knownText(this.#bytes, from, length);
-  }
-
-  #string(): Uint8Array {
-    const length = this.#length();
-    const from = this.at;
-    this.at += length;
-    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + from, length);
-  }
-
-  /** A string's length; `at` is then its first byte, and all of it is there. */
-  #length(): number {
-    const bytes = this.#bytes;
-    const start = this.at;
-    let length = 0;
-    let at = start;
-    for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) {
-      length = length * 10 + (bytes[at]! - ZERO);
-      if (length > bytes.length) throw new BencodeError('a string longer than the input', start);
-    }
-    if (at === bytes.length) throw new BencodeError('it ends too early', at);
-    if (bytes[at] !== COLON) throw new BencodeError('a string without a colon', at);
-    if (bytes[start] === ZERO && at - start > 1) throw new BencodeError('a length with a leading zero', start);
-    this.at = at + 1;
-    if (length > bytes.length - this.at) throw new BencodeError('a string longer than the input', start);
-    return length;
-  }
-
-  #integer(): number | bigint {
-    const bytes = this.#bytes;
-    const start = ++this.at;
-    const isNegative = bytes[start] === MINUS;
-    const first = isNegative ? start + 1 : start;
-    let value = 0;
-    let at = first;
-    for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) value = value * 10 + (bytes[at]! - ZERO);
-    const digits = at - first;
-    if (digits === 0 || bytes[at] !== E) throw new BencodeError('a malformed integer', start);
-    if (digits > MOST_DIGITS) throw new BencodeError(`an integer of ${digits} digits`, start);
-    if (bytes[first] === ZERO && isNegative) throw new BencodeError('an integer that begins with -0', start);
-    if (bytes[first] === ZERO && digits > 1) throw new BencodeError('an integer with a leading zero', start);
-    this.at = at + 1;
-    // Rounding cannot bring a larger integer down to 2^53-1: so what is not larger here is exact.
-    if (value <= Number.MAX_SAFE_INTEGER) return isNegative ? -value : value;
-    return BigInt(latin1(bytes, start, at - start));
-  }
-
-  #list(depth: number): BencodeValue[] {
-    const base = this.#top;
-    this.at++;
-    while (this.#bytes[this.at] !== E) {
-      const value = this.value(depth);
-      this.#parts[this.#top++] = value;
-    }
-    this.at++;
-    return this.#take(base) as BencodeValue[];
-  }
-
-  #dictionary(depth: number): BencodeDictionary {
-    const base = this.#top;
-    const start = this.at++;
-    let last: string | undefined;
+  /** Keys in order, and the places of their values. */
+  #entries(): { key: string; place: number }[] {
+    const { bytes, marks } = this.#outline;
+    const entries: { key: string; place: number }[] = [];
+    const next = marks[this.#place + 2]!;
     let isSorted = true;
-    while (this.#bytes[this.at] !== E) {
-      const keyAt = this.at;
-      const key = this.key();
-      if (last !== undefined && key <= last) {
-        if (key === last) throw new BencodeError(`key "${shown(key)}" twice`, keyAt);
-        isSorted = false;
-        if (this.unsortedAt < 0) this.unsortedAt = keyAt;
-      }
-      last = key;
-      this.#parts[this.#top++] = key;
-      const value = this.value(depth);
-      this.#parts[this.#top++] = value;
+    for (let at = this.#place + 3; at < next; at = nextPlace(this.#outline, at + 1)) {
+      const key = latin1Of(bytes, marks[at]!);
+      isSorted &&= entries.length === 0 || entries[entries.length - 1]!.key < key;
+      entries.push({ key, place: at + 1 });
     }
-    this.at++;
-    const entries = this.#take(base);
-    return new BencodeDictionary(this.#bytes, start, this.at, isSorted ? entries : sortEntries(entries, start));
-  }
-
-  #take(base: number): (string | BencodeValue)[] {
-    const parts = this.#parts.slice(base, this.#top);
-    this.#top = base;
-    return parts;
+    return isSorted ? entries : entries.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 }
 
-/** @throws {BencodeError} when a key is there twice */
-function sortEntries(entries: readonly (string | BencodeValue)[], start: number): (string | BencodeValue)[] {
-  const keys = entries.filter((_, at) => at % 2 === 0) as string[];
-  const order = [...keys.keys()].sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
-  const again = order.find((at, n) => n > 0 && keys[order[n - 1]!] === keys[at]);
-  if (again !== undefined) throw new BencodeError(`key "${shown(keys[again]!)}" twice in the dictionary`, start);
-  return order.flatMap((at) => [entries[2 * at]!, entries[2 * at + 1]!]);
+function valueAt(outline: Outline, place: number): BencodeValue {
+  const { bytes, marks } = outline;
+  const start = marks[place]!;
+  const type = bytes[start];
+  if (type === D) return new BencodeDictionary(outline, place);
+  if (type === I) return integerOf(bytes, start);
+  if (type === L) return itemsOf(outline, place);
+  const from = contentOf(bytes, start);
+  return viewOf(bytes, from, from + lengthOf(bytes, start));
 }
 
-/** Keys seen lately: files repeat the same few, and to compare bytes is faster than to make a string. */
-const KNOWN_TEXTS = Array.from({ length: 256 }, () => '');
-
-function knownText(bytes: Uint8Array, from: number, length: number): string {
-  if (length === 0 || length > 24) return latin1(bytes, from, length);
-  const place = (length * 31 + bytes[from]! * 7 + bytes[from + length - 1]!) & 255;
-  const known = KNOWN_TEXTS[place]!;
-  let same = known.length === length ? 0 : -1;
-  while (same >= 0 && same < length) same = known.charCodeAt(same) === bytes[from + same] ? same + 1 : -1;
-  return same === length ? known : (KNOWN_TEXTS[place] = latin1(bytes, from, length));
+function itemsOf(outline: Outline, place: number): BencodeValue[] {
+  const items: BencodeValue[] = [];
+  const next = outline.marks[place + 2]!;
+  for (let at = place + 3; at < next; at = nextPlace(outline, at)) items.push(valueAt(outline, at));
+  return items;
 }
 
-function latin1(bytes: Uint8Array, from: number, length: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + from, length).toString('latin1');
-}
-
-/** The start of a key, fit for a message. */
-function shown(key: string): string {
-  return key.slice(0, 40).replace(/[^ -~]/g, (character) => `\\x${hex(character.charCodeAt(0))}`);
-}
-
-function hex(byte: number): string {
-  return byte.toString(16).padStart(2, '0');
+/** Never a Buffer: its views are slower to make. */
+function viewOf({ buffer, byteOffset }: Buffer, from: number, end: number): Uint8Array {
+  return new Uint8Array(buffer, byteOffset + from, end - from);
 }
 
 /** The package drops bigints, rounds what is not whole, and sorts keys beyond ASCII wrongly: none of it reaches it. */

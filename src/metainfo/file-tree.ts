@@ -9,9 +9,9 @@ interface TreeFile {
   readonly piecesRoot: Uint8Array | undefined;
 }
 
-/** What is compared of a file of the v1 part. */
+/** What is compared of a file of the v1 part; names as latin1 text. */
 interface ListedFile {
-  readonly path: readonly Uint8Array[];
+  readonly path: readonly string[];
   readonly length: number;
   readonly isPadding: boolean;
 }
@@ -72,7 +72,7 @@ export function rootsOf(listed: readonly ListedFile[], tree: readonly TreeFile[]
 
 function isSame(file: ListedFile, other: TreeFile): boolean {
   if (file.length !== other.length || file.path.length !== other.path.length) return false;
-  return file.path.every((name, at) => Buffer.from(name).toString('latin1') === other.path[at]);
+  return file.path.every((name, at) => name === other.path[at]);
 }
 
 function disagree(what: string): Error {

@@ -3,7 +3,7 @@ import { quote } from '../common/text.js';
 import { readFileTree, rootsOf } from './file-tree.js';
 import { invalid, invalidKey } from './invalid.js';
 import type { MetainfoFile } from './metainfo.js';
-import { findCaseCollisions, readName, safePaths } from './paths.js';
+import { readName, safePaths } from './paths.js';
 import type { Warnings } from './warnings.js';
 
 /** What names are read by. */
@@ -16,15 +16,33 @@ export interface FileContext {
 
 /** A file as the torrent has it, before its name is made safe. */
 interface ListedFile {
-  /** Names below the root folder, as bytes. */
-  readonly path: readonly Uint8Array[];
-  /** The same as text, of `path.utf-8` if there is one; the root folder first. */
+  /** Names as text, of `path.utf-8` if there is one; the root folder first. */
   readonly names: readonly string[];
   readonly length: number;
   readonly isPadding: boolean;
   readonly isExecutable: boolean;
   readonly isLink: boolean;
+  /** Names below the root folder as latin1 text, of a hybrid: what is compared with its v2 part. */
+  readonly path: readonly string[];
 }
+
+/** What the files of one torrent are read by. */
+interface Listing {
+  readonly root: string;
+  readonly pieceLength: number;
+  readonly encoding: string | undefined;
+  readonly isHybrid: boolean;
+}
+
+/** BEP 47. */
+interface Attributes {
+  readonly isLink: boolean;
+  readonly isExecutable: boolean;
+  readonly hasPadAttribute: boolean;
+}
+
+const NO_ATTRIBUTES: Attributes = { isLink: false, isExecutable: false, hasPadAttribute: false };
+const NO_PATH: readonly string[] = [];
 
 /** The part of `Metainfo` that is about files. */
 export interface Files {
@@ -46,11 +64,12 @@ export function readFiles(info: BencodeDictionary, pieceLength: number, context:
   const name = info.getBytes('name');
   if (!name) throw invalidKey('ERR_NAME', info, 'name', 'is missing');
   const root = readName(name, info.get('name.utf-8'), context.encoding);
+  const listing = { root, pieceLength, encoding: context.encoding, isHybrid: info.has('file tree') };
   const list = info.getList('files');
   if (list && info.has('length')) context.warnings.add('ignored: "length" beside "files"', 'wrong values');
   if (list?.length === 0) throw invalidKey('ERR_FILES', info, 'files', 'is empty');
   const listed = list?.map((file, index) => {
-    if (file instanceof BencodeDictionary) return readListed(file, root, pieceLength, context.encoding);
+    if (file instanceof BencodeDictionary) return readListed(file, listing);
     throw invalidKey('ERR_FILES', info, 'files', `has an entry that is not a dictionary (number ${index})`);
   }) ?? [readSingle(info, name, root)];
   const tree = readFileTree(info);
@@ -66,7 +85,7 @@ function placeFiles(
   { platform, warnings }: FileContext,
 ): Pick<Files, 'name' | 'files' | 'totalLength'> {
   const written = listed.filter((file) => !file.isPadding && !file.isLink);
-  const { name, paths } = safePaths(
+  const { name, paths, renamed, caseCollisions } = safePaths(
     root,
     written.map((file) => file.names),
     platform,
@@ -80,38 +99,43 @@ function placeFiles(
       warnings.add(`the symbolic link ${quote(names.join('/'))} is not made`, 'symbolic links');
       continue;
     }
-    const path = isPadding ? `${name}/.pad/${length}` : paths[next++]!;
-    const asked = names.join('/');
-    if (!isPadding && path !== asked) warnings.add(`${quote(asked)} is written as ${quote(path)}`, 'renamed files');
+    const path = isPadding ? `${name}/.pad/${length}` : paths[next]!;
+    if (!isPadding && renamed.has(next++)) {
+      warnings.add(`${quote(names.join('/'))} is written as ${quote(path)}`, 'renamed files');
+    }
     const piecesRoot = roots?.get(file);
-    files.push({ path, length, offset, isPadding, isExecutable, ...(piecesRoot && { piecesRoot }) });
+    if (piecesRoot) files.push({ path, length, offset, isPadding, isExecutable, piecesRoot });
+    else files.push({ path, length, offset, isPadding, isExecutable });
     offset += length;
     if (offset > Number.MAX_SAFE_INTEGER) throw invalid('ERR_LENGTH', 'its files have more than 2^53-1 bytes in all');
   }
-  warnOfCase(paths, warnings);
+  warnOfCase(caseCollisions, warnings);
   return { name, files, totalLength: offset };
 }
 
 function readSingle(info: BencodeDictionary, name: Uint8Array, root: string): ListedFile {
   const { isExecutable } = readAttributes(info);
   const length = readLength(info);
-  return { path: [name], names: [root], length, isPadding: false, isExecutable, isLink: false };
+  const path = [Buffer.from(name).toString('latin1')];
+  return { names: [root], length, isPadding: false, isExecutable, isLink: false, path };
 }
 
-function readListed(
-  file: BencodeDictionary,
-  root: string,
-  pieceLength: number,
-  encoding: string | undefined,
-): ListedFile {
-  const path = readPath(file);
-  const preferred = file.get('path.utf-8');
-  const isPair = Array.isArray(preferred) && preferred.length === path.length;
-  const names = path.map((bytes, at) => readName(bytes, isPair ? preferred[at] : undefined, encoding));
+function readListed(file: BencodeDictionary, listing: Listing): ListedFile {
+  const names = readNames(file, listing.encoding);
   const { isLink, isExecutable, hasPadAttribute } = readAttributes(file);
   const length = isLink ? readLinkLength(file) : readLength(file);
-  const isPadding = !isLink && (hasPadAttribute || isPadName(names, length, pieceLength));
-  return { path, names: [root, ...names], length, isPadding, isExecutable, isLink };
+  const isPadding = !isLink && (hasPadAttribute || isPadName(names, length, listing.pieceLength));
+  const path = listing.isHybrid ? file.getTexts('path', 'latin1')! : NO_PATH;
+  return { names: [listing.root, ...names], length, isPadding, isExecutable, isLink, path };
+}
+
+function readNames(file: BencodeDictionary, encoding: string | undefined): readonly string[] {
+  const preferred = file.get('path.utf-8');
+  const texts = preferred === undefined ? file.getTexts('path') : undefined;
+  if (texts && texts.length > 0) return texts; // the usual case, and no views of bytes are made
+  const path = readPath(file);
+  const isPair = Array.isArray(preferred) && preferred.length === path.length;
+  return path.map((bytes, at) => readName(bytes, isPair ? preferred[at] : undefined, encoding));
 }
 
 function readPath(file: BencodeDictionary): Uint8Array[] {
@@ -134,9 +158,10 @@ function readLinkLength(file: BencodeDictionary): 0 {
   throw invalidKey('ERR_LENGTH', file, 'length', 'of a symbolic link is not 0');
 }
 
-function readAttributes(file: BencodeDictionary): { isLink: boolean; isExecutable: boolean; hasPadAttribute: boolean } {
+function readAttributes(file: BencodeDictionary): Attributes {
   const value = file.get('attr');
-  const attributes = value instanceof Uint8Array ? Buffer.from(value.subarray(0, 16)).toString('latin1') : '';
+  if (!(value instanceof Uint8Array)) return NO_ATTRIBUTES;
+  const attributes = Buffer.from(value.subarray(0, 16)).toString('latin1');
   return {
     isLink: attributes.includes('l'),
     isExecutable: attributes.includes('x'),
@@ -151,8 +176,7 @@ function isPadName(names: readonly string[], length: number, pieceLength: number
   return isNumbered || names[names.length - 1]!.startsWith('_____padding_file_');
 }
 
-function warnOfCase(paths: readonly string[], warnings: Warnings): void {
-  const collisions = findCaseCollisions(paths);
+function warnOfCase(collisions: readonly string[], warnings: Warnings): void {
   if (collisions.length === 0) return;
   const what = `${quote(collisions[0]!)}${collisions.length > 1 ? ` and ${collisions.length - 1} more` : ''}`;
   warnings.add(`names that differ from others in case only need a disk that keeps them apart: ${what}`, 'such names');

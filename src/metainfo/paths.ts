@@ -14,27 +14,16 @@
  *
  * So no path has a component that leads up or away, and nothing is ever written outside the output folder.
  */
-import { createHash } from 'node:crypto';
-import type { BencodeValue } from '../common/bencode.js';
-import { decodeText, decodeUtf8 } from '../common/text.js';
+import { foldName, hash, safeName, withNumber } from './names.js';
+import { plainPaths } from './plain-paths.js';
+
+export { readName, safeName } from './names.js';
 
 /** In bytes of UTF-8. */
-const MOST_NAME = 255;
 const MOST_PATH = 3072;
-const MOST_EXTENSION = 32;
 
 /** Where the state of downloads lies, in the output folder; some disks fold case. */
 const STATE_FOLDER = /^\.torrent-dl$/i;
-
-const UNSAFE = /[/\p{Cc}]/gu;
-const UNSAFE_ON_WINDOWS = /[<>:"|?*\\]/g;
-const RESERVED_ON_WINDOWS = /^(?:con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])(?:\.|$)/i;
-
-/** A name as text (rule 1). `preferred` is the value of `name.utf-8` or the like: used if it is UTF-8 and not empty. */
-export function readName(bytes: Uint8Array, preferred: BencodeValue | undefined, encoding: string | undefined): string {
-  const text = preferred instanceof Uint8Array && preferred.length > 0 ? decodeUtf8(preferred) : undefined;
-  return text ?? decodeText(bytes, encoding) ?? percentEscape(bytes);
-}
 
 /** What `safePaths` gives. */
 export interface SafePaths {
@@ -42,6 +31,10 @@ export interface SafePaths {
   readonly name: string;
   /** In the order of the input, `/` between components. */
   readonly paths: readonly string[];
+  /** Those that are not what was asked for, by their index. */
+  readonly renamed: ReadonlySet<number>;
+  /** What `findCaseCollisions` finds among them. */
+  readonly caseCollisions: readonly string[];
 }
 
 /**
@@ -53,6 +46,17 @@ export function safePaths(
   files: readonly (readonly string[])[],
   platform: NodeJS.Platform = process.platform,
 ): SafePaths {
+  const plain = STATE_FOLDER.test(root) ? undefined : plainPaths(root, files, platform);
+  if (plain) return { name: root, paths: plain, renamed: new Set(), caseCollisions: [] };
+  return changedPaths(root, files, platform);
+}
+
+/** The same by the longer way, which any path can go. */
+export function changedPaths(
+  root: string,
+  files: readonly (readonly string[])[],
+  platform: NodeJS.Platform,
+): SafePaths {
   const known = new Map<string, string>();
   const clean = (name: string): string => {
     let safe = known.get(name);
@@ -62,7 +66,10 @@ export function safePaths(
   const name = topName(clean(root));
   const wanted = files.map((names) => shortenPath([name, ...names.slice(1).map(clean)]));
   const foldsCase = platform === 'win32' || platform === 'darwin';
-  return { name, paths: placeAll(wanted, foldsCase) };
+  const paths = placeAll(wanted, foldsCase);
+  const renamed = new Set<number>();
+  for (const [index, names] of files.entries()) if (paths[index] !== names.join('/')) renamed.add(index);
+  return { name, paths, renamed, caseCollisions: foldsCase ? [] : findCaseCollisions(paths) };
 }
 
 /** Those of `paths` that a disk which folds case (or Unicode's spellings) could not hold beside the others. */
@@ -74,28 +81,9 @@ export function findCaseCollisions(paths: readonly string[]): string[] {
   return paths.filter((path, index) => path !== placed[index]);
 }
 
-/** One name, safe on disk (rules 2 and 3). */
-export function safeName(name: string, platform: NodeJS.Platform): string {
-  let safe = name.replace(UNSAFE, '_');
-  if (/^\.{0,2}$/.test(safe)) safe = '_'.repeat(Math.max(1, safe.length));
-  if (platform === 'win32') {
-    safe = safe.replace(UNSAFE_ON_WINDOWS, '_').replace(/[. ]$/, '_');
-    if (RESERVED_ON_WINDOWS.test(safe)) safe = `_${safe}`;
-  }
-  return shortenName(safe);
-}
-
 /** Rule 5. */
 function topName(name: string): string {
   return STATE_FOLDER.test(name) ? `_${name}` : name;
-}
-
-/** Rule 3. */
-function shortenName(name: string): string {
-  if (name.length <= MOST_NAME / 3 || Buffer.byteLength(name) <= MOST_NAME) return name;
-  const { stem, extension } = splitExtension(name);
-  const end = `~${hash(name, 8)}${extension}`;
-  return cutBytes(stem, MOST_NAME - Buffer.byteLength(end)) + end;
 }
 
 /** Rule 4. */
@@ -110,7 +98,7 @@ function shortenPath(names: readonly string[]): readonly string[] {
  * components costs no more than its length.
  */
 function placeAll(wanted: readonly (readonly string[])[], foldsCase: boolean): string[] {
-  const fold = (name: string): string => (foldsCase ? name.normalize('NFC').toLowerCase() : name);
+  const fold = foldsCase ? foldName : (name: string): string => name;
   const folders = new Map<string, number>();
   const parents = wanted.map((names) => {
     let folder = 0;
@@ -142,35 +130,4 @@ function placeAll(wanted: readonly (readonly string[])[], foldsCase: boolean): s
       return [...names.slice(0, -1), other].join('/');
     }
   });
-}
-
-function withNumber(name: string, n: number): string {
-  const { stem, extension } = splitExtension(name);
-  return shortenName(`${stem} (${n})${extension}`);
-}
-
-/** `a.tar` and `.gz`; a name that begins with its only dot has no extension, and none is very long. */
-function splitExtension(name: string): { stem: string; extension: string } {
-  const dot = name.lastIndexOf('.');
-  const extension = dot > 0 ? name.slice(dot) : '';
-  if (Buffer.byteLength(extension) > MOST_EXTENSION) return { stem: name, extension: '' };
-  return { stem: name.slice(0, name.length - extension.length), extension };
-}
-
-/** The longest beginning of whole characters that has at most `most` bytes. */
-function cutBytes(text: string, most: number): string {
-  const bytes = Buffer.from(text.slice(0, most));
-  let end = Math.min(most, bytes.length);
-  while (end < bytes.length && end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return bytes.toString('utf8', 0, end);
-}
-
-function hash(text: string, digits: number): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, digits);
-}
-
-/** Different bytes give different text. */
-function percentEscape(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString('latin1');
-  return text.replace(/[^\0-\x7f]|%/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
