@@ -27,27 +27,31 @@ export async function benchDownload(): Promise<Figure[]> {
 
 /** Seconds from start to exit. */
 async function run(folder: string, length: number, pieceLength: number): Promise<number> {
+  await using seed = await openSeed(folder, length, pieceLength);
+  const startedAt = performance.now();
+  const words = [seed.file, '-q', '-o', path.join(folder, 'out'), '--peer', `127.0.0.1:${seed.port}`];
+  const child = spawn(process.execPath, [EXECUTABLE, ...words], { stdio: 'inherit' });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`the download ended with ${code}`);
+  return (performance.now() - startedAt) / 1000;
+}
+
+/** A seed of so many random bytes, in a process of its own. */
+export async function openSeed(folder: string, length: number, pieceLength: number) {
   const torrent = makeTorrent(randomBytes('bench', length), { name: `payload-${length}`, pieceLength });
   const file = path.join(folder, `${length}.torrent`);
   await writeFile(file, torrent.bytes);
   await writeContent(torrent, path.join(folder, 'seed'));
   const port = 20_000 + (process.pid % 20_000);
-  const seed = spawn(
-    process.execPath,
-    [EXECUTABLE, file, '-o', path.join(folder, 'seed'), '--seed', '-p', String(port)],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
+  const words = [EXECUTABLE, file, '-o', path.join(folder, 'seed'), '--seed', '-p', String(port)];
+  const seed = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  for await (const chunk of seed.stderr) if (String(chunk).includes('seeding until')) break;
+  return {
+    file,
+    port,
+    async [Symbol.asyncDispose]() {
+      seed.kill('SIGKILL');
+      await once(seed, 'exit');
     },
-  );
-  try {
-    for await (const chunk of seed.stderr) if (String(chunk).includes('seeding until')) break;
-    const startedAt = performance.now();
-    const words = [file, '-q', '-o', path.join(folder, 'out'), '--peer', `127.0.0.1:${port}`];
-    const child = spawn(process.execPath, [EXECUTABLE, ...words], { stdio: 'inherit' });
-    const [code] = (await once(child, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`the download ended with ${code}`);
-    return (performance.now() - startedAt) / 1000;
-  } finally {
-    seed.kill('SIGKILL');
-  }
+  };
 }
