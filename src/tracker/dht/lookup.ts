@@ -1,0 +1,305 @@
+/** The walk through the DHT towards an id (BEP 5): asks ever nearer nodes until the nearest eight have answered. */
+import { formatAddress, type PeerAddress } from '../../common/address.js';
+import type { Clock } from '../../common/clock.js';
+import { isLocalIp } from '../../common/ip.js';
+import { subnetOf, type Contact } from './contact.js';
+import { compareDistance } from './distance.js';
+import type { Reply } from './krpc.js';
+import { fitsAddress } from './node-id.js';
+import { BUCKET_SIZE } from './routing-table.js';
+import type { QueryHandlers } from './transactions.js';
+
+/** Queries under way at once, those of slow nodes not counted. */
+const PARALLEL = 4;
+/** The same until the first answer, so that a few dead nodes at the start cost no time. */
+const PARALLEL_AT_FIRST = 8;
+/** Whoever would lead us on for ever gets this far. */
+const MOST_QUERIES = 150;
+const DEADLINE_MS = 20_000;
+const MOST_CANDIDATES = 200;
+const MOST_PEERS = 2000;
+/** Among the nearest, nodes whose id does not fit their address: the rest must be where chance has put them (BEP 42). */
+const MOST_UNFIT = BUCKET_SIZE / 2;
+/** Nodes of one network that are asked. */
+const MOST_OF_NETWORK = 3;
+/** Who named so many dead nodes, and few that live, is not followed any more. */
+const DEAD_TO_DISTRUST = 3;
+
+export interface LookupOptions {
+  /** 20 bytes. */
+  readonly target: Uint8Array;
+  readonly clock: Clock;
+  /** Where to begin. */
+  readonly contacts: readonly Contact[];
+  /** Sends the query. */
+  readonly ask: (address: PeerAddress, handlers: QueryHandlers) => void;
+  /** Called once, when there are not enough nodes that answer; `give` may be called at any time. */
+  readonly moreAddresses?: (give: (addresses: readonly PeerAddress[]) => void) => void;
+  /** Peers as they are found, each address once. */
+  readonly onPeers?: (peers: readonly PeerAddress[]) => void;
+  readonly onEnd: (result: LookupResult) => void;
+}
+
+export interface LookupResult {
+  /** The nearest nodes that answered, nearest first, eight at most. */
+  readonly closest: readonly Holder[];
+  readonly queries: number;
+  readonly answers: number;
+  readonly peers: number;
+}
+
+/** A node that answered; with the token it may be announced to. */
+export interface Holder extends Contact {
+  readonly token: Uint8Array | undefined;
+}
+
+interface Candidate {
+  readonly address: PeerAddress;
+  /** What others say it is, until it answers; undefined for an address alone, which is asked first. */
+  id: Uint8Array | undefined;
+  fits: boolean;
+  state: 'known' | 'asked' | 'slow' | 'answered' | 'failed';
+  token: Uint8Array | undefined;
+  /** Who named it; empty for those that we began with. */
+  readonly namedBy: Set<Candidate>;
+  /** Of those that it named: how many did not answer as what it said, and how many did. */
+  dead: number;
+  live: number;
+}
+
+export class Lookup {
+  readonly #options: LookupOptions;
+  /** Addresses without an id come first, then the nearest. */
+  readonly #candidates: Candidate[] = [];
+  readonly #byKey = new Map<string, Candidate>();
+  readonly #networks = new Map<string, number>();
+  readonly #peers = new Set<string>();
+  #queries = 0;
+  #answers = 0;
+  #addresses: 'unasked' | 'awaited' | 'given' = 'unasked';
+  #isEnded = false;
+  #isStepping = false;
+  #cancelDeadline = (): void => undefined;
+
+  constructor(options: LookupOptions) {
+    this.#options = options;
+    if (!options.moreAddresses) this.#addresses = 'given';
+    for (const contact of options.contacts) this.#add(contact.address, contact.id);
+  }
+
+  get queries(): number {
+    return this.#queries;
+  }
+
+  start(): void {
+    this.#cancelDeadline = this.#options.clock.after(DEADLINE_MS, () => this.#end());
+    this.#step();
+  }
+
+  /** Ends it without a result: nothing is called any more. */
+  cancel(): void {
+    this.#isEnded = true;
+    this.#cancelDeadline();
+  }
+
+  #step(): void {
+    if (this.#isEnded || this.#isStepping) return;
+    this.#isStepping = true; // a query can fail at once, and addresses can be there at once
+    this.#sendQueries();
+    if (this.#isDone()) {
+      this.#askForAddresses();
+      this.#sendQueries();
+    }
+    this.#isStepping = false;
+    if (this.#isDone() && this.#addresses !== 'awaited') this.#end();
+  }
+
+  #sendQueries(): void {
+    const parallel = this.#answers === 0 ? PARALLEL_AT_FIRST : PARALLEL;
+    while (this.#count('asked') < parallel && this.#queries < MOST_QUERIES) {
+      const next = this.#next();
+      if (!next) return;
+      this.#ask(next);
+    }
+  }
+
+  /** The candidate that is worth asking, if there is one among the nearest eight that have not failed. */
+  #next(): Candidate | undefined {
+    let [near, unfit] = [0, 0];
+    for (const candidate of this.#candidates) {
+      const { state } = candidate;
+      if (state === 'failed' || state === 'slow' || (state === 'known' && !this.#mayAsk(candidate))) continue;
+      if (!candidate.fits && ++unfit > MOST_UNFIT) continue;
+      if (state === 'known') return candidate;
+      if (candidate.id && ++near === BUCKET_SIZE) return undefined;
+    }
+    return undefined;
+  }
+
+  #mayAsk({ address, namedBy }: Candidate): boolean {
+    const isTrusted = namedBy.size === 0 || [...namedBy].some(({ dead, live }) => dead < DEAD_TO_DISTRUST + 2 * live);
+    if (!isTrusted || isLocalIp(address.host)) return isTrusted;
+    return (this.#networks.get(subnetOf(address.host)) ?? 0) < MOST_OF_NETWORK && !this.#isHostInUse(address.host);
+  }
+
+  #isHostInUse(host: string): boolean {
+    return this.#candidates.some(
+      ({ address, state }) => address.host === host && state !== 'known' && state !== 'failed',
+    );
+  }
+
+  #ask(candidate: Candidate): void {
+    candidate.state = 'asked';
+    this.#queries++;
+    this.#countNetwork(candidate, 1);
+    this.#options.ask(candidate.address, {
+      onReply: (reply) => this.#onReply(candidate, reply),
+      onSlow: () => {
+        if (candidate.state === 'asked') candidate.state = 'slow';
+        if (this.#answers === 0) this.#askForAddresses(); // those that we knew may all be gone
+        this.#step();
+      },
+      onFailure: () => {
+        candidate.state = 'failed';
+        this.#countNetwork(candidate, -1);
+        for (const other of candidate.namedBy) other.dead++;
+        this.#step();
+      },
+    });
+  }
+
+  #onReply(candidate: Candidate, reply: Reply): void {
+    if (this.#isEnded) return;
+    this.#answers++;
+    const isAsNamed = candidate.id !== undefined && Buffer.compare(candidate.id, reply.id) === 0;
+    for (const other of candidate.namedBy) {
+      if (isAsNamed) other.live++;
+      else other.dead++;
+    }
+    candidate.state = 'answered';
+    candidate.token = reply.token;
+    if (!isAsNamed) this.#rename(candidate, reply.id);
+    this.#takePeers(candidate, reply.peers);
+    for (const { id, address } of this.#usefulOf(candidate, reply.contacts)) this.#add(address, id, candidate);
+    this.#step();
+  }
+
+  /** Where a node that answered stands is by the id that it gave, not by what others said. */
+  #rename(candidate: Candidate, id: Uint8Array): void {
+    this.#candidates.splice(this.#candidates.indexOf(candidate), 1);
+    candidate.id = id;
+    candidate.fits = fitsAddress(id, candidate.address.host);
+    this.#insert(candidate);
+  }
+
+  /** The nearest of what a node names; one in the public network knows nobody in ours. */
+  #usefulOf({ address }: Candidate, contacts: readonly Contact[]): Contact[] {
+    const isLocal = isLocalIp(address.host);
+    return contacts
+      .filter((contact) => isLocal || !isLocalIp(contact.address.host))
+      .sort((a, b) => compareDistance(this.#options.target, a.id, b.id))
+      .slice(0, BUCKET_SIZE);
+  }
+
+  #takePeers({ address }: Candidate, peers: readonly PeerAddress[]): void {
+    const isLocal = isLocalIp(address.host);
+    const found = peers.filter((peer) => {
+      const key = formatAddress(peer);
+      if (this.#peers.has(key) || this.#peers.size >= MOST_PEERS) return false;
+      if (!isLocal && isLocalIp(peer.host)) return false;
+      this.#peers.add(key);
+      return true;
+    });
+    if (found.length > 0) this.#options.onPeers?.(found);
+  }
+
+  #add(address: PeerAddress, id: Uint8Array | undefined, namedBy?: Candidate): void {
+    const key = formatAddress(address);
+    const known = this.#byKey.get(key);
+    if (known) {
+      if (id && namedBy) this.#nameAgain(known, id, namedBy);
+      return;
+    }
+    const candidate: Candidate = {
+      ...{ address, id, state: 'known', token: undefined, dead: 0, live: 0 },
+      fits: id === undefined || fitsAddress(id, address.host),
+      namedBy: new Set(namedBy && [namedBy]),
+    };
+    this.#byKey.set(key, candidate);
+    this.#insert(candidate);
+    if (this.#candidates.length <= MOST_CANDIDATES) return;
+    const last = this.#candidates.findLastIndex(({ state }) => state === 'known');
+    if (last < 0) return;
+    const [dropped] = this.#candidates.splice(last, 1);
+    this.#byKey.delete(formatAddress(dropped!.address));
+  }
+
+  /** Of several ids that one address is said to have, the nearest is tried; its answer will tell. */
+  #nameAgain(known: Candidate, id: Uint8Array, namedBy: Candidate): void {
+    if (known.state !== 'known' || !known.id || known.namedBy.size === 0) return;
+    known.namedBy.add(namedBy);
+    if (compareDistance(this.#options.target, id, known.id) < 0) this.#rename(known, id);
+  }
+
+  #insert(candidate: Candidate): void {
+    let at = this.#candidates.length;
+    while (at > 0 && this.#isBefore(candidate, this.#candidates[at - 1]!)) at--;
+    this.#candidates.splice(at, 0, candidate);
+  }
+
+  #isBefore({ id: a }: Candidate, { id: b }: Candidate): boolean {
+    if (!a || !b) return !a && b !== undefined;
+    return compareDistance(this.#options.target, a, b) < 0;
+  }
+
+  #countNetwork({ address: { host } }: Candidate, by: 1 | -1): void {
+    if (isLocalIp(host)) return;
+    const network = subnetOf(host);
+    this.#networks.set(network, (this.#networks.get(network) ?? 0) + by);
+  }
+
+  #count(wanted: Candidate['state']): number {
+    let count = 0;
+    for (const { state } of this.#candidates) if (state === wanted) count++;
+    return count;
+  }
+
+  /** Whether all of the nearest eight have answered, and nobody who may be nearer still can. */
+  #isDone(): boolean {
+    if (this.#queries < MOST_QUERIES && this.#next()) return false;
+    let answered = 0;
+    for (const { state, id } of this.#candidates) {
+      if (state === 'asked' || state === 'slow') return false;
+      if (state === 'answered' && id && ++answered === BUCKET_SIZE) break;
+    }
+    return true;
+  }
+
+  #askForAddresses(): void {
+    if (this.#isEnded || this.#addresses !== 'unasked' || this.#answers >= BUCKET_SIZE) return;
+    this.#addresses = 'awaited';
+    this.#options.moreAddresses!((addresses) => {
+      if (this.#isEnded) return;
+      this.#addresses = 'given';
+      for (const address of addresses) this.#add(address, undefined);
+      this.#step();
+    });
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    const closest = this.#closest();
+    this.cancel();
+    this.#options.onEnd({ closest, queries: this.#queries, answers: this.#answers, peers: this.#peers.size });
+  }
+
+  #closest(): Holder[] {
+    const closest: Holder[] = [];
+    let unfit = 0;
+    for (const { id, address, state, token, fits } of this.#candidates) {
+      if (state !== 'answered' || !id || (!fits && ++unfit > MOST_UNFIT)) continue;
+      if (closest.push({ id, address, token }) === BUCKET_SIZE) break;
+    }
+    return closest;
+  }
+}
