@@ -56,13 +56,21 @@ export async function httpGet(url: URL, { maxLength, timeoutMs, signal, family }
 }
 
 async function follow(first: URL, limits: AxiosRequestConfig): Promise<HttpAnswer> {
-  const { default: axios } = await import('axios'); // takes a quarter of a second, so not before it is needed
+  // these take a quarter of a second, so not before they are needed
+  const [{ default: axios }, http, https] = await Promise.all([
+    import('axios'),
+    import('node:http'),
+    import('node:https'),
+  ]);
+  // Node's own agents would use a connection again that a server closes without saying so, as opentracker does
+  const agents = { httpAgent: new http.Agent(), httpsAgent: new https.Agent() };
   const guard = new LocalGuard();
   let url = first;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     guard.check(url);
     const { status, headers, data } = await axios.get<Buffer>(url.href, {
       ...limits,
+      ...agents,
       responseType: 'arraybuffer',
       headers: { 'User-Agent': CLIENT, 'Accept-Encoding': 'gzip', Accept: '*/*', Connection: 'close' },
       maxRedirects: 0,

@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import bencode from 'bencode';
 import { TrackerError } from '../../src/common/errors.js';
 import type { AnnounceRequest } from '../../src/tracker/announce.js';
-import { announceOverHttp, announceUrl } from '../../src/tracker/http.js';
+import { overBothFamilies } from '../../src/tracker/families.js';
+import { announceOverHttp, announceUrl, hasFamilies } from '../../src/tracker/http.js';
 import * as tracker from '../helpers/tracker.js';
 import { openTracker, type Answer } from '../helpers/tracker.js';
+
+type LookUpDone = (error: Error | null, found: dns.LookupAddress[]) => void;
 
 const PASSKEY = 'pa55key';
 const ALL_BYTES = Uint8Array.from({ length: 20 }, (_, index) => index * 13 + 3);
@@ -103,6 +109,96 @@ test('a regular announce has no event, and an IPv6 host is reached', async (t) =
   await using server = opened;
   await announce(server.url, 5000, { event: undefined });
   assert.equal(server.announces[0]!.parameters.has('event'), false);
+});
+
+/** An HTTP tracker on 127.0.0.1 and, on the same port, ::1; `asked` is from where and what. Undefined without IPv6. */
+async function openBoth(): Promise<({ port: number; asked: string[] } & AsyncDisposable) | undefined> {
+  const asked: string[] = [];
+  const answer: RequestListener = ({ socket, url }, response) => {
+    const isIpv6 = socket.remoteAddress === '::1';
+    asked.push(`${socket.remoteAddress ?? ''} ${/event=(\w+)/.exec(url ?? '')?.[1] ?? ''}`);
+    const peers = isIpv6
+      ? { peers6: Buffer.from(`${'20010db8'.padEnd(31, '0')}10007`, 'hex') }
+      : { peers: tracker.compact([PEER]) };
+    response.end(bencode.encode({ interval: isIpv6 ? 700 : 600, ...peers }));
+  };
+  const servers = [createHttpServer(answer), createHttpServer(answer)] as const;
+  const listen = (server: HttpServer, port: number, host: string): Promise<unknown> =>
+    once(server.listen(port, host), 'listening');
+  await listen(servers[0], 0, '127.0.0.1');
+  const { port } = servers[0].address() as AddressInfo;
+  const close = async (): Promise<void> => {
+    for (const server of servers) if (server.listening) await once(server.close(), 'close');
+  };
+  if (!(await listen(servers[1], port, '::1').catch(() => undefined))) {
+    await close();
+    return undefined;
+  }
+  return { port, asked, [Symbol.asyncDispose]: close };
+}
+
+const PEER = { host: '192.0.2.1', port: 7 };
+const PEER6 = { host: '2001:db8::1', port: 7 };
+
+/** Lets `both.example` have addresses of both families on loopback, and `v4.example` of one. */
+function mockLookUps(t: TestContext): void {
+  t.mock.method(dns, 'lookup', (host: string, { family }: dns.LookupAllOptions, done: LookUpDone) => {
+    const all = [
+      { address: '127.0.0.1', family: 4 },
+      { address: '::1', family: 6 },
+    ].filter((entry) => (family ? entry.family === family : true) && (host === 'both.example' || entry.family === 4));
+    if (all.length > 0) done(null, all);
+    else done(Object.assign(new Error(host), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }), []);
+  });
+}
+
+test('a host with addresses of both families is announced to over each, once (BEP 7)', async (t) => {
+  await using server = await openBoth();
+  if (!server) return t.skip('no IPv6 here');
+  mockLookUps(t);
+  const announceBoth = overBothFamilies(announceOverHttp, hasFamilies);
+  const limits = { timeoutMs: 5000, signal: new AbortController().signal };
+  const request = requestTo(`http://both.example:${server.port}/announce`);
+  const { peers, intervalMs } = await announceBoth(request, limits);
+  assert.deepEqual([new Set(peers), intervalMs], [new Set([PEER, PEER6]), 700_000]);
+  assert.deepEqual(server.asked.sort(), ['127.0.0.1 started', '::1 started']);
+
+  server.asked.length = 0;
+  await announceBoth(requestTo(`http://127.0.0.1:${server.port}/announce`), limits);
+  assert.deepEqual(server.asked, ['127.0.0.1 started'], 'a host given by address is asked once');
+
+  server.asked.length = 0;
+  const one = `http://v4.example:${server.port}/announce`;
+  assert.deepEqual((await announceBoth(requestTo(one), limits)).peers, [PEER]);
+  await announceBoth(requestTo(one, { event: 'stopped' }), limits);
+  assert.deepEqual(server.asked, ['127.0.0.1 started', '127.0.0.1 stopped'], 'no address of a family is no failure');
+});
+
+test('what a proxy asks for us is asked once', async () => {
+  await using proxy = await openTracker();
+  const announceBoth = overBothFamilies(announceOverHttp, hasFamilies);
+  const limits = { timeoutMs: 5000, signal: new AbortController().signal };
+  await byProxy(proxy.port, () => announceBoth(requestTo('http://both.invalid/announce'), limits));
+  assert.equal(proxy.announces.length, 1);
+});
+
+test('each announce has a connection of its own, even when the tracker does not say that it closes', async (t) => {
+  const body = Buffer.from(bencode.encode({ interval: 60, peers: '' }));
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.on('data', () =>
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body.toString()}`),
+    );
+    socket.on('error', () => undefined);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/announce`;
+  for (let time = 1; time <= 3; time++) {
+    await announce(url);
+    assert.equal(connections, time);
+  }
 });
 
 test('a gzipped answer is understood', async () => {
