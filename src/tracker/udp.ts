@@ -143,7 +143,7 @@ export class UdpTrackers {
   }
 
   /**
-   * Sends a request again and again until it is answered; undefined when that is not by `endsAt`.
+   * Sends a request, again and again, until it is answered; undefined when that is not by `endsAt`.
    * @throws {TrackerError} when the tracker refuses, and the reason of `signal`
    */
   #ask(
@@ -168,10 +168,9 @@ export class UdpTrackers {
       };
       const onAbort = (): void => finish(signal.reason as TrackerError);
       const send = (): void => {
-        const now = this.#clock.now();
-        if (now >= endsAt) return finish();
         this.#udp.send(bytes, tracker);
-        cancel = this.#clock.after(Math.min(waitMs, endsAt - now), send);
+        const leftMs = endsAt - this.#clock.now();
+        cancel = leftMs > waitMs ? this.#clock.after(waitMs, send) : this.#clock.after(leftMs, finish);
         waitMs *= 2;
       };
       signal.addEventListener('abort', onAbort);

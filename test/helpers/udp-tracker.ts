@@ -160,7 +160,7 @@ export async function openUdpTracker(
 ): Promise<TestUdpTracker> {
   const { host = '127.0.0.1', port: wanted = 0 } = options;
   const isIpv6 = host.includes(':');
-  const socket = createSocket(isIpv6 ? { type: 'udp6', ipv6Only: true } : 'udp4');
+  const socket = createSocket({ type: isIpv6 ? 'udp6' : 'udp4', ipv6Only: isIpv6 });
   const listening = once(socket, 'listening');
   socket.bind(wanted, host);
   await listening;

@@ -114,6 +114,22 @@ export function reply(parts: Partial<AnnounceReply> = {}): AnnounceReply {
   };
 }
 
+/** A first announce to this URL. */
+export function requestTo(url: string, parts: Partial<AnnounceRequest> = {}): AnnounceRequest {
+  return {
+    url: new URL(url),
+    infoHash: new Uint8Array(20).fill(0xab),
+    peerId: new TextEncoder().encode('-TD0100-abcdefghijkl'),
+    key: '0badcafe',
+    port: 6881,
+    totals: { uploaded: 1, downloaded: 2, left: 3 },
+    event: 'started',
+    numWant: 200,
+    trackerId: undefined,
+    ...parts,
+  };
+}
+
 /** Damages bytes: flips, cuts, repeats, overwrites; the same for the same number. */
 export function mutate(bytes: Uint8Array, seed: number): Uint8Array {
   let state = (seed * 0x9e37_79b1 + 1) >>> 0;

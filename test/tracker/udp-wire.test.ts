@@ -5,26 +5,11 @@ import { TrackerError } from '../../src/common/errors.js';
 import type { AnnounceRequest } from '../../src/tracker/announce.js';
 import * as wire from '../../src/tracker/udp-wire.js';
 import { UdpTrackerCore, compact, errorReply, reply, uint32 } from '../helpers/udp-tracker.js';
-import { mutate } from './fakes.js';
+import { mutate, requestTo } from './fakes.js';
 
 const FROM = { host: '192.0.2.7', port: 4000 };
 /** Only the transaction id of it matters to an answer. */
 const REQUEST = Uint8Array.from({ length: 16 }, (_, index) => (index < 12 ? 0 : 0x77));
-
-function requestOf(parts: Partial<AnnounceRequest> = {}): AnnounceRequest {
-  return {
-    url: new URL('udp://tracker.example:80/announce'),
-    infoHash: new Uint8Array(20).fill(0xab),
-    peerId: new TextEncoder().encode('-TD0100-abcdefghijkl'),
-    key: '0badcafe',
-    port: 6881,
-    totals: { uploaded: 1, downloaded: 2, left: 3 },
-    event: 'started',
-    numWant: 200,
-    trackerId: undefined,
-    ...parts,
-  };
-}
 
 /** What a tracker reads from an announce. */
 function received(request: AnnounceRequest) {
@@ -48,7 +33,7 @@ test('an announce says what it is given, whatever that is', () => {
   });
   fc.assert(
     fc.property(anything, (parts) => {
-      const { from, urlData, optionLengths, ...got } = received(requestOf(parts));
+      const { from, urlData, optionLengths, ...got } = received(requestTo('udp://tracker.example:80/announce', parts));
       assert.deepEqual(from, FROM);
       assert.equal(urlData, '/announce');
       assert.deepEqual(optionLengths, [9]);
@@ -78,7 +63,7 @@ test('path and query go along in options of 255 bytes at most (BEP 41)', () => {
     [`udp://t:80/${'x'.repeat(600)}?y`, `/${'x'.repeat(600)}?y`, [255, 255, 93]],
   ];
   for (const [url, urlData, optionLengths] of cases) {
-    const got = received(requestOf({ url: new URL(url) }));
+    const got = received(requestTo(url));
     assert.deepEqual([got.urlData, got.optionLengths], [urlData, optionLengths]);
   }
 });

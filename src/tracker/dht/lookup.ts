@@ -55,6 +55,8 @@ export interface Holder extends Contact {
 
 interface Candidate {
   readonly address: PeerAddress;
+  /** That its host lies in; undefined in the own network, where any number of nodes may be. */
+  readonly network: string | undefined;
   /** What others say it is, until it answers; undefined for an address alone, which is asked first. */
   id: Uint8Array | undefined;
   fits: boolean;
@@ -62,7 +64,7 @@ interface Candidate {
   token: Uint8Array | undefined;
   /** Who named it; empty for those that we began with. */
   readonly namedBy: Set<Candidate>;
-  /** Of those that it named: how many did not answer as what it said, and how many did. */
+  /** Of those that it named: how many have not answered in time, or not as what it said, and how many did. */
   dead: number;
   live: number;
 }
@@ -75,6 +77,8 @@ export class Lookup {
   readonly #networks = new Map<string, number>();
   readonly #peers = new Set<string>();
   #queries = 0;
+  /** Queries under way, those of slow nodes not counted. */
+  #asked = 0;
   #answers = 0;
   #addresses: 'unasked' | 'awaited' | 'given' = 'unasked';
   #isEnded = false;
@@ -116,7 +120,7 @@ export class Lookup {
 
   #sendQueries(): void {
     const parallel = this.#answers === 0 ? PARALLEL_AT_FIRST : PARALLEL;
-    while (this.#count('asked') < parallel && this.#queries < MOST_QUERIES) {
+    while (this.#asked < parallel && this.#queries < MOST_QUERIES) {
       const next = this.#next();
       if (!next) return;
       this.#ask(next);
@@ -136,10 +140,11 @@ export class Lookup {
     return undefined;
   }
 
-  #mayAsk({ address, namedBy }: Candidate): boolean {
-    const isTrusted = namedBy.size === 0 || [...namedBy].some(({ dead, live }) => dead < DEAD_TO_DISTRUST + 2 * live);
-    if (!isTrusted || isLocalIp(address.host)) return isTrusted;
-    return (this.#networks.get(subnetOf(address.host)) ?? 0) < MOST_OF_NETWORK && !this.#isHostInUse(address.host);
+  #mayAsk({ address, network, namedBy }: Candidate): boolean {
+    let isTrusted = namedBy.size === 0;
+    for (const { dead, live } of namedBy) isTrusted ||= dead < DEAD_TO_DISTRUST + 2 * live;
+    if (!isTrusted || network === undefined) return isTrusted;
+    return (this.#networks.get(network) ?? 0) < MOST_OF_NETWORK && !this.#isHostInUse(address.host);
   }
 
   #isHostInUse(host: string): boolean {
@@ -150,33 +155,43 @@ export class Lookup {
 
   #ask(candidate: Candidate): void {
     candidate.state = 'asked';
+    this.#asked++;
     this.#queries++;
     this.#countNetwork(candidate, 1);
     this.#options.ask(candidate.address, {
       onReply: (reply) => this.#onReply(candidate, reply),
       onSlow: () => {
-        if (candidate.state === 'asked') candidate.state = 'slow';
+        this.#settle(candidate, 'slow');
         if (this.#answers === 0) this.#askForAddresses(); // those that we knew may all be gone
         this.#step();
       },
       onFailure: () => {
-        candidate.state = 'failed';
+        this.#settle(candidate, 'failed');
         this.#countNetwork(candidate, -1);
-        for (const other of candidate.namedBy) other.dead++;
         this.#step();
       },
     });
+  }
+
+  #settle(candidate: Candidate, state: 'slow' | 'failed' | 'answered'): void {
+    if (candidate.state === 'asked') {
+      this.#asked--;
+      if (state !== 'answered') for (const other of candidate.namedBy) other.dead++; // until it answers after all
+    } else if (state === 'answered') {
+      for (const other of candidate.namedBy) other.dead--;
+    }
+    candidate.state = state;
   }
 
   #onReply(candidate: Candidate, reply: Reply): void {
     if (this.#isEnded) return;
     this.#answers++;
     const isAsNamed = candidate.id !== undefined && Buffer.compare(candidate.id, reply.id) === 0;
+    this.#settle(candidate, 'answered');
     for (const other of candidate.namedBy) {
       if (isAsNamed) other.live++;
       else other.dead++;
     }
-    candidate.state = 'answered';
     candidate.token = reply.token;
     if (!isAsNamed) this.#rename(candidate, reply.id);
     this.#takePeers(candidate, reply.peers);
@@ -193,16 +208,16 @@ export class Lookup {
   }
 
   /** The nearest of what a node names; one in the public network knows nobody in ours. */
-  #usefulOf({ address }: Candidate, contacts: readonly Contact[]): Contact[] {
-    const isLocal = isLocalIp(address.host);
+  #usefulOf({ network }: Candidate, contacts: readonly Contact[]): Contact[] {
+    const isLocal = network === undefined;
     return contacts
       .filter((contact) => isLocal || !isLocalIp(contact.address.host))
       .sort((a, b) => compareDistance(this.#options.target, a.id, b.id))
       .slice(0, BUCKET_SIZE);
   }
 
-  #takePeers({ address }: Candidate, peers: readonly PeerAddress[]): void {
-    const isLocal = isLocalIp(address.host);
+  #takePeers({ network }: Candidate, peers: readonly PeerAddress[]): void {
+    const isLocal = network === undefined;
     const found = peers.filter((peer) => {
       const key = formatAddress(peer);
       if (this.#peers.has(key) || this.#peers.size >= MOST_PEERS) return false;
@@ -223,6 +238,7 @@ export class Lookup {
     const candidate: Candidate = {
       ...{ address, id, state: 'known', token: undefined, dead: 0, live: 0 },
       fits: id === undefined || fitsAddress(id, address.host),
+      network: isLocalIp(address.host) ? undefined : subnetOf(address.host),
       namedBy: new Set(namedBy && [namedBy]),
     };
     this.#byKey.set(key, candidate);
@@ -252,27 +268,21 @@ export class Lookup {
     return compareDistance(this.#options.target, a, b) < 0;
   }
 
-  #countNetwork({ address: { host } }: Candidate, by: 1 | -1): void {
-    if (isLocalIp(host)) return;
-    const network = subnetOf(host);
-    this.#networks.set(network, (this.#networks.get(network) ?? 0) + by);
+  #countNetwork({ network }: Candidate, by: 1 | -1): void {
+    if (network !== undefined) this.#networks.set(network, (this.#networks.get(network) ?? 0) + by);
   }
 
-  #count(wanted: Candidate['state']): number {
-    let count = 0;
-    for (const { state } of this.#candidates) if (state === wanted) count++;
-    return count;
-  }
-
-  /** Whether all of the nearest eight have answered, and nobody who may be nearer still can. */
+  /** Whether eight have answered and nobody nearer can be asked; slow ones are awaited only when there are fewer. */
   #isDone(): boolean {
     if (this.#queries < MOST_QUERIES && this.#next()) return false;
     let answered = 0;
+    let isAwaited = false;
     for (const { state, id } of this.#candidates) {
-      if (state === 'asked' || state === 'slow') return false;
-      if (state === 'answered' && id && ++answered === BUCKET_SIZE) break;
+      if (state === 'asked') return false;
+      if (state === 'slow') isAwaited = true;
+      if (state === 'answered' && id && ++answered === BUCKET_SIZE) return true;
     }
-    return true;
+    return !isAwaited;
   }
 
   #askForAddresses(): void {

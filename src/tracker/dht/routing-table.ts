@@ -18,6 +18,8 @@ const FAILURES_TO_REMOVE = 5;
 export interface Entry extends Contact {
   /** `formatAddress` of its address. */
   readonly key: string;
+  /** That its host lies in; undefined in the own network, where any number of nodes may be. */
+  readonly network: string | undefined;
   /** Its id fits its address (BEP 42). */
   readonly fits: boolean;
   /** It has answered us in this run; those of a saved table may not have. */
@@ -100,7 +102,8 @@ export class RoutingTable {
     if (known) this.#remove(known); // another id: a new node, and no claim to the old one's place
     const seenAt = isVerified ? this.#clock.now() : -Infinity;
     const fits = fitsAddress(id, address.host);
-    return this.#place({ id, address, key, fits, isVerified, seenAt, failures: 0 });
+    const network = isLocalIp(address.host) ? undefined : subnetOf(address.host);
+    return this.#place({ id, address, key, network, fits, isVerified, seenAt, failures: 0 });
   }
 
   /** A node asked us something: a sign of life of one that we know. */
@@ -195,7 +198,10 @@ export class RoutingTable {
    * also no two with one id. Who fails, or was never heard, makes way for one that answers.
    */
   #makeWay(entry: Entry, bucket: Bucket): boolean {
-    const rivals = bucket.entries.filter((other) => isSameId(other.id, entry.id) || isSameNetwork(other, entry));
+    const { network } = entry;
+    const rivals = bucket.entries.filter(
+      (other) => isSameId(other.id, entry.id) || (network !== undefined && other.network === network),
+    );
     const { host } = entry.address;
     if (this.#hosts.has(host)) rivals.push(...this.entries().filter(({ address }) => address.host === host));
     if (rivals.some((rival) => !entry.isVerified || (rival.isVerified && rival.failures === 0))) return false;
@@ -239,7 +245,7 @@ export class RoutingTable {
     bucket.entries.push(entry);
     bucket.replacements = bucket.replacements.filter(({ key }) => key !== entry.key);
     this.#byKey.set(entry.key, entry);
-    if (!isLocalIp(entry.address.host)) this.#hosts.add(entry.address.host);
+    if (entry.network !== undefined) this.#hosts.add(entry.address.host);
   }
 
   /** Takes a node out; its bucket's best replacement comes in. */
@@ -258,10 +264,6 @@ export class RoutingTable {
 
 function isGood(entry: Entry): boolean {
   return entry.isVerified && entry.failures === 0;
-}
-
-function isSameNetwork({ address: a }: Contact, { address: b }: Contact): boolean {
-  return subnetOf(a.host) === subnetOf(b.host) && !isLocalIp(a.host);
 }
 
 /** Ids that fit go behind those that do not, for the last is taken first; the first makes way. */
