@@ -5,10 +5,22 @@
  */
 import bencode from 'bencode';
 import { BencodeError } from './bencode-error.js';
-import { contentOf, D, findKey, I, integerOf, isString, L, latin1Of, lengthOf, nextPlace } from './bencode-outline.js';
+import {
+  contentOf,
+  D,
+  endOf,
+  findKey,
+  I,
+  integerOf,
+  isString,
+  L,
+  latin1Of,
+  lengthOf,
+  nextPlace,
+} from './bencode-outline.js';
 import { scan, type Outline } from './bencode-outline.js';
 import { bug } from './errors.js';
-import { decodeUtf8, decodeUtf8Within } from './text.js';
+import { decodeUtf8 } from './text.js';
 
 export { BencodeError };
 
@@ -80,8 +92,7 @@ export class BencodeDictionary implements Iterable<[string, BencodeValue]> {
 
   /** Its bytes as found, for an info hash. */
   get raw(): Uint8Array {
-    const { bytes, marks } = this.#outline;
-    return viewOf(bytes, this.start, marks[this.#place + 1]!);
+    return viewOf(this.#outline.bytes, this.start, endOf(this.#outline, this.#place));
   }
 
   get(key: string): BencodeValue | undefined {
@@ -95,6 +106,14 @@ export class BencodeDictionary implements Iterable<[string, BencodeValue]> {
 
   *[Symbol.iterator](): IterableIterator<[string, BencodeValue]> {
     for (const { key, place } of this.#entries()) yield [key, valueAt(this.#outline, place)];
+  }
+
+  /** The bytes of a value as found, a view of the input. */
+  getRaw(key: string): Uint8Array | undefined {
+    const place = this.#find(key);
+    if (place < 0) return undefined;
+    const { bytes, marks } = this.#outline;
+    return viewOf(bytes, marks[place]!, endOf(this.#outline, place));
   }
 
   /** @throws {BencodeError} */
@@ -137,24 +156,27 @@ export class BencodeDictionary implements Iterable<[string, BencodeValue]> {
     throw this.wrong(key, 'is not a dictionary');
   }
 
-  /** A list of strings as text; undefined also when it is another value, or one of its strings is not in the encoding. */
-  getTexts(key: string, encoding: 'utf8' | 'latin1' = 'utf8'): string[] | undefined {
+  /**
+   * A list of strings as text, behind `before`; undefined also when it is another value, or one of its strings is not in
+   * the encoding.
+   */
+  getTexts(key: string, before: readonly string[] = [], encoding: 'utf8' | 'latin1' = 'utf8'): string[] | undefined {
     const place = this.#find(key);
-    const { bytes, marks } = this.#outline;
+    const { bytes, marks, texts } = this.#outline;
     if (place < 0 || bytes[marks[place]!] !== L) return undefined;
-    const texts: string[] = [];
-    const next = marks[place + 2]!;
-    for (let at = place + 3; at < next; at++) {
-      const start = marks[at]!;
+    const first = place + 3;
+    const found = new Array<string>(before.length + marks[place + 2]! - first); // a string has one mark
+    for (let at = 0; at < before.length; at++) found[at] = before[at]!;
+    for (let at = before.length; at < found.length; at++) {
+      const start = marks[first + at - before.length]!;
       if (!isString(bytes, start)) return undefined;
       const from = contentOf(bytes, start);
       const end = from + lengthOf(bytes, start);
-      const text =
-        encoding === 'utf8' ? decodeUtf8Within(bytes, from, end, at + 1 < next) : bytes.toString('latin1', from, end);
+      const text = encoding === 'utf8' ? texts.textOf(from, end) : bytes.toString('latin1', from, end);
       if (text === undefined) return undefined;
-      texts.push(text);
+      found[at] = text;
     }
-    return texts;
+    return found;
   }
 
   /** An error about a key's value; it names both the key and the offset. */

@@ -28,35 +28,6 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * The same for bytes from `from` up to `end`, without a view of them. `isOften` is for texts that come again and again,
- * such as the names of folders: those seen lately are not made anew.
- */
-export function decodeUtf8Within(bytes: Buffer, from: number, end: number, isOften = false): string | undefined {
-  let hash = end - from;
-  let all = 0;
-  for (let at = from; at < end; at++) {
-    const byte = bytes[at]!;
-    all |= byte;
-    hash = (Math.imul(hash, 31) + byte) | 0;
-  }
-  if (all >= 0x80) return decodeUtf8(bytes.subarray(from, end));
-  if (!isOften) return bytes.toString('latin1', from, end);
-  const place = hash & (KNOWN_TEXTS.length - 1);
-  const known = KNOWN_TEXTS[place]!;
-  if (isAscii(bytes, from, end, known)) return known;
-  return (KNOWN_TEXTS[place] = bytes.toString('latin1', from, end));
-}
-
-/** Texts seen lately: to compare bytes is faster than to make a string. A power of two of them. */
-const KNOWN_TEXTS = Array.from({ length: 1024 }, () => '');
-
-function isAscii(bytes: Uint8Array, from: number, end: number, text: string): boolean {
-  if (text.length !== end - from) return false;
-  for (let at = 0; at < text.length; at++) if (bytes[from + at] !== text.charCodeAt(at)) return false;
-  return true;
-}
-
-/**
  * The text of bytes in UTF-8, else in `encoding` (a label such as `GBK` or `windows-1251`); undefined when they are in
  * neither, or nobody knows the encoding.
  */

@@ -4,6 +4,7 @@ import { readFileTree, rootsOf } from './file-tree.js';
 import { invalid, invalidKey } from './invalid.js';
 import type { MetainfoFile } from './metainfo.js';
 import { readName, safePaths } from './paths.js';
+import { readPlainFiles } from './plain-files.js';
 import type { Warnings } from './warnings.js';
 
 /** What names are read by. */
@@ -64,17 +65,25 @@ export function readFiles(info: BencodeDictionary, pieceLength: number, context:
   const name = info.getBytes('name');
   if (!name) throw invalidKey('ERR_NAME', info, 'name', 'is missing');
   const root = readName(name, info.get('name.utf-8'), context.encoding);
-  const listing = { root, pieceLength, encoding: context.encoding, isHybrid: info.has('file tree') };
-  const list = info.getList('files');
-  if (list && info.has('length')) context.warnings.add('ignored: "length" beside "files"', 'wrong values');
-  if (list?.length === 0) throw invalidKey('ERR_FILES', info, 'files', 'is empty');
-  const listed = list?.map((file, index) => {
-    if (file instanceof BencodeDictionary) return readListed(file, listing);
-    throw invalidKey('ERR_FILES', info, 'files', `has an entry that is not a dictionary (number ${index})`);
-  }) ?? [readSingle(info, name, root)];
+  if (info.has('files') && info.has('length')) context.warnings.add('ignored: "length" beside "files"', 'wrong values');
+  const list = info.getRaw('files');
+  const isHybrid = info.has('file tree');
+  const plain = list && !isHybrid && readPlainFiles(list, root, context.platform);
+  if (plain) return { name: root, isMultiFile: true, ...plain };
+  const listing = { root, pieceLength, encoding: context.encoding, isHybrid };
+  const listed = list ? readList(info, listing) : [readSingle(info, name, root)];
   const tree = readFileTree(info);
   const roots = tree && rootsOf(listed, tree);
   return { isMultiFile: list !== undefined, ...placeFiles(listed, root, roots, context) };
+}
+
+function readList(info: BencodeDictionary, listing: Listing): ListedFile[] {
+  const list = info.getList('files')!;
+  if (list.length === 0) throw invalidKey('ERR_FILES', info, 'files', 'is empty');
+  return list.map((file, index) => {
+    if (file instanceof BencodeDictionary) return readListed(file, listing);
+    throw invalidKey('ERR_FILES', info, 'files', `has an entry that is not a dictionary (number ${index})`);
+  });
 }
 
 /** Offsets, and safe paths, of all that is not a link. */
@@ -121,21 +130,22 @@ function readSingle(info: BencodeDictionary, name: Uint8Array, root: string): Li
 }
 
 function readListed(file: BencodeDictionary, listing: Listing): ListedFile {
-  const names = readNames(file, listing.encoding);
+  const names = readNames(file, listing);
   const { isLink, isExecutable, hasPadAttribute } = readAttributes(file);
   const length = isLink ? readLinkLength(file) : readLength(file);
   const isPadding = !isLink && (hasPadAttribute || isPadName(names, length, listing.pieceLength));
-  const path = listing.isHybrid ? file.getTexts('path', 'latin1')! : NO_PATH;
-  return { names: [listing.root, ...names], length, isPadding, isExecutable, isLink, path };
+  const path = listing.isHybrid ? file.getTexts('path', [], 'latin1')! : NO_PATH;
+  return { names, length, isPadding, isExecutable, isLink, path };
 }
 
-function readNames(file: BencodeDictionary, encoding: string | undefined): readonly string[] {
+/** The root folder's first. */
+function readNames(file: BencodeDictionary, { root, encoding }: Listing): readonly string[] {
   const preferred = file.get('path.utf-8');
-  const texts = preferred === undefined ? file.getTexts('path') : undefined;
-  if (texts && texts.length > 0) return texts; // the usual case, and no views of bytes are made
+  const names = preferred === undefined ? file.getTexts('path', [root]) : undefined;
+  if (names && names.length > 1) return names; // the usual case, and no views of bytes are made
   const path = readPath(file);
   const isPair = Array.isArray(preferred) && preferred.length === path.length;
-  return path.map((bytes, at) => readName(bytes, isPair ? preferred[at] : undefined, encoding));
+  return [root, ...path.map((bytes, at) => readName(bytes, isPair ? preferred[at] : undefined, encoding))];
 }
 
 function readPath(file: BencodeDictionary): Uint8Array[] {
@@ -169,10 +179,10 @@ function readAttributes(file: BencodeDictionary): Attributes {
   };
 }
 
-/** BEP 47 recommends the first name; BitComet makes the second, without an attribute. */
+/** BEP 47 recommends the first name; BitComet makes the second, without an attribute. The root folder's name is first. */
 function isPadName(names: readonly string[], length: number, pieceLength: number): boolean {
   if (length >= pieceLength) return false;
-  const isNumbered = names.length === 2 && names[0] === '.pad' && /^\d+$/.test(names[1]!);
+  const isNumbered = names.length === 3 && names[1] === '.pad' && /^\d+$/.test(names[2]!);
   return isNumbered || names[names.length - 1]!.startsWith('_____padding_file_');
 }
 

@@ -157,7 +157,7 @@ function notValid(code: string, what: string): MetainfoError {
 
 /** The one v1 torrent that the topics (`xt`) name; those of other networks are passed over. */
 function infoHashOf(topics: readonly string[]): Uint8Array {
-  const names = topics.flatMap((topic) => /^urn:btih:(.*)$/i.exec(topic)?.[1] ?? []);
+  const names = topics.flatMap((topic) => /^urn:btih:(.*)$/is.exec(topic)?.[1] ?? []);
   const found = new Map<string, Uint8Array>();
   for (const name of names) {
     const infoHash = parseInfoHash(name);

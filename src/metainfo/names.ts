@@ -1,4 +1,4 @@
-/** Single names, made safe: rules 1 to 3 of `paths.ts`. */
+/** Single names, made safe: rules 1, 2, 3 and 5 of `paths.ts`. */
 import { createHash } from 'node:crypto';
 import type { BencodeValue } from '../common/bencode.js';
 import { decodeText, decodeUtf8 } from '../common/text.js';
@@ -6,6 +6,9 @@ import { decodeText, decodeUtf8 } from '../common/text.js';
 /** In bytes of UTF-8. */
 const MOST_NAME = 255;
 const MOST_EXTENSION = 32;
+
+/** Where the state of downloads lies, in the output folder; some disks fold case. */
+const STATE_FOLDER = /^\.torrent-dl$/i;
 
 const [SPACE, SLASH, DELETE, END_OF_CONTROLS] = [0x20, 0x2f, 0x7f, 0xa0];
 const UNSAFE = /[/\p{Cc}]/gu;
@@ -28,6 +31,11 @@ export function safeName(name: string, platform: NodeJS.Platform): string {
     if (RESERVED_ON_WINDOWS.test(safe)) safe = `_${safe}`;
   }
   return shortenName(safe);
+}
+
+/** Rule 5. */
+export function topName(name: string): string {
+  return STATE_FOLDER.test(name) ? `_${name}` : name;
 }
 
 /** Whether it is surely safe as it is, but for Windows: nearly all are. */

@@ -14,16 +14,13 @@
  *
  * So no path has a component that leads up or away, and nothing is ever written outside the output folder.
  */
-import { foldName, hash, safeName, withNumber } from './names.js';
-import { plainPaths } from './plain-paths.js';
+import { foldName, hash, safeName, topName, withNumber } from './names.js';
+import { PlainTree, type PlainFolder } from './plain-tree.js';
 
 export { readName, safeName } from './names.js';
 
 /** In bytes of UTF-8. */
 const MOST_PATH = 3072;
-
-/** Where the state of downloads lies, in the output folder; some disks fold case. */
-const STATE_FOLDER = /^\.torrent-dl$/i;
 
 /** What `safePaths` gives. */
 export interface SafePaths {
@@ -46,9 +43,29 @@ export function safePaths(
   files: readonly (readonly string[])[],
   platform: NodeJS.Platform = process.platform,
 ): SafePaths {
-  const plain = STATE_FOLDER.test(root) ? undefined : plainPaths(root, files, platform);
+  const plain = plainPaths(root, files, platform);
   if (plain) return { name: root, paths: plain, renamed: new Set(), caseCollisions: [] };
   return changedPaths(root, files, platform);
+}
+
+/** The quick way, for paths that all stay as they are; undefined when one does not. */
+function plainPaths(
+  root: string,
+  files: readonly (readonly string[])[],
+  platform: NodeJS.Platform,
+): string[] | undefined {
+  if (topName(root) !== root) return undefined;
+  const tree = new PlainTree(platform);
+  const paths: string[] = [];
+  for (const names of files) {
+    const last = names.length - 1;
+    let folder: PlainFolder | undefined = tree.top;
+    for (let at = 0; at < last && folder; at++) folder = tree.enter(folder, at === 0 ? root : names[at]!);
+    const path = folder && tree.add(folder, last === 0 ? root : names[last]!);
+    if (path === undefined) return undefined;
+    paths.push(path);
+  }
+  return paths;
 }
 
 /** The same by the longer way, which any path can go. */
@@ -79,11 +96,6 @@ export function findCaseCollisions(paths: readonly string[]): string[] {
     true,
   );
   return paths.filter((path, index) => path !== placed[index]);
-}
-
-/** Rule 5. */
-function topName(name: string): string {
-  return STATE_FOLDER.test(name) ? `_${name}` : name;
 }
 
 /** Rule 4. */

@@ -168,6 +168,37 @@ test('getters give the value, or undefined for a missing key', () => {
   }
 });
 
+test('a list of strings is given as text, if it is one', () => {
+  const dictionary = dictionaryOf('d1:al0:2:xy2:\xc3\xa9e1:bl1:xi1ee1:cl1:x1:\xffe1:d1:x1:ele1:fl1:xleee');
+  assert.deepEqual(dictionary.getTexts('a'), ['', 'xy', 'é']);
+  assert.deepEqual(dictionary.getTexts('a', ['r'], 'latin1'), ['r', '', 'xy', 'Ã©']);
+  assert.deepEqual(dictionary.getTexts('c', [], 'latin1'), ['x', 'ÿ']);
+  assert.deepEqual(dictionary.getTexts('e'), []);
+  for (const key of ['b', 'c', 'd', 'f', 'none']) assert.equal(dictionary.getTexts(key), undefined);
+});
+
+test('a value is given as its bytes', () => {
+  const dictionary = dictionaryOf('d1:ai-12e1:b3:xyz1:cli1eee');
+  const raw = (key: string): string => Buffer.from(dictionary.getRaw(key)!).toString();
+  assert.deepEqual(['a', 'b', 'c'].map(raw), ['i-12e', '3:xyz', 'li1ee']);
+  assert.equal(dictionary.getRaw('none'), undefined);
+});
+
+test('keys are ordered by their bytes, the shorter first', () => {
+  const unsortedAt = (keys: readonly string[]): number =>
+    decode(bytesOf(`d${keys.map((key) => `${key.length}:${key}i0e`).join('')}e`)).unsortedAt;
+  assert.equal(unsortedAt(['', 'B', 'a', 'aa', 'ab', 'b']), -1);
+  for (const keys of [
+    ['a', ''],
+    ['ab', 'a'],
+    ['a', 'B'],
+    ['\xff', 'a'],
+  ])
+    assert.ok(unsortedAt(keys) > 0, keys.join());
+  assert.throws(() => unsortedAt(['ab', 'a', 'ab']), /key "ab" twice in the dictionary at byte 0$/);
+  assert.throws(() => unsortedAt(['']) + unsortedAt(['', '']), /key "" twice at byte 6$/);
+});
+
 test('getters name the key and the offset of a value of another type', () => {
   const dictionary = dictionaryOf('d1:ad1:xi1ee1:bi-5e1:c1:\xff1:di9007199254740993ee');
   const fails = (read: () => unknown, message: string): void => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { decodeMetainfo } from '../../src/metainfo/decode.js';
 import type { Metainfo } from '../../src/metainfo/metainfo.js';
 import { makeTorrent, type TorrentOptions } from '../helpers/torrent.js';
@@ -81,6 +82,52 @@ test('names that differ in case only are told', () => {
   const metainfo = read(['a', 'A', 'b/c', 'B'].map((path) => ({ length: 1, path: path.split('/') })));
   assert.deepEqual(pathsOf(metainfo), ['r/a', 'r/A', 'r/b/c', 'r/B']);
   assert.match(metainfo.warnings[0]!, /differ from others in case only .*: "r\/A" and 1 more$/);
+});
+
+test('files with a length and a path and nothing more are read as those that have more', () => {
+  const name = fc.oneof(
+    { weight: 5, arbitrary: fc.stringMatching(/^[a-d]{1,2}$/) },
+    fc.constantFrom(
+      'A',
+      'é',
+      'e\u0301',
+      '..',
+      '',
+      'a/b',
+      'x'.repeat(300),
+      '.pad',
+      '7',
+      '_____padding_file_1',
+      '.torrent-dl',
+    ),
+    fc.string({ unit: 'binary', maxLength: 4 }),
+    fc.uint8Array({ maxLength: 3 }).map((bytes) => Buffer.from(bytes)),
+  );
+  const file = fc.record({
+    length: fc.oneof(fc.nat(50), fc.constantFrom(PIECE, 2 ** 40)),
+    path: fc.array(name, { minLength: 1, maxLength: 3 }),
+  });
+  const tried = fc.record({
+    files: fc.array(file, { minLength: 1, maxLength: 6 }),
+    root: fc.constantFrom('r', 'R', '.torrent-dl', 'a\0'),
+    platform: fc.constantFrom<NodeJS.Platform>('linux', 'darwin', 'win32'),
+  });
+  const readOn = (files: readonly File[], root: string, platform: NodeJS.Platform): unknown => {
+    const total = files.reduce((sum, { length = 0 }) => sum + length, 0);
+    const pieceLength = 2 ** 29;
+    const pieces = Buffer.alloc(Math.ceil(total / pieceLength) * 20);
+    const info = { name: root, files, pieces, 'piece length': pieceLength };
+    const { bytes } = makeTorrent([{ path: 'x', data: Buffer.alloc(0) }], { info });
+    const { name, totalLength, isMultiFile, warnings, files: read } = decodeMetainfo(bytes, platform);
+    return { name, totalLength, isMultiFile, warnings, files: read };
+  };
+  fc.assert(
+    fc.property(tried, ({ files, root, platform }) => {
+      const more = files.map((each) => ({ ...each, md5sum: 'x' }));
+      assert.deepEqual(readOn(files, root, platform), readOn(more, root, platform));
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 const ROOT = Buffer.alloc(32, 7);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findCaseCollisions, readName, safeName, safePaths } from '../../src/metainfo/paths.js';
+import { changedPaths, findCaseCollisions, readName, safeName, safePaths } from '../../src/metainfo/paths.js';
 
 const paths = (files: readonly string[][], platform: NodeJS.Platform = 'linux'): readonly string[] =>
   safePaths(
@@ -163,6 +163,35 @@ test('whatever the names are, each file has a place of its own strictly below th
     }),
     { numRuns: 2000 },
   );
+});
+
+test('paths that all stay as they are come out the same by the quick way and by the long one', () => {
+  const usual = fc.stringMatching(/^[a-cA-Cé]{1,2}$/);
+  const names = fc.array(fc.oneof({ weight: 9, arbitrary: usual }, hostileName), { minLength: 1, maxLength: 3 });
+  const roots = fc.oneof(usual, fc.constant('.torrent-dl'));
+  const platforms = fc.constantFrom<NodeJS.Platform>('linux', 'darwin', 'win32');
+  let quick = 0;
+  fc.assert(
+    fc.property(roots, fc.array(names, { minLength: 1, maxLength: 6 }), platforms, (root, files, platform) => {
+      const wanted = files.map((each) => [root, ...each]);
+      const safe = safePaths(root, wanted, platform);
+      assert.deepEqual(safe, changedPaths(root, wanted, platform));
+      assert.deepEqual(safe.caseCollisions, findCaseCollisions(safe.paths));
+      if (safe.renamed.size === 0) quick++;
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(quick > 100, 'both ways were gone');
+});
+
+test('a multitude of folders, or long paths, are placed as few and short ones are', () => {
+  const many = Array.from({ length: 20_100 }, (_, n) => [String(n), 'f']);
+  assert.deepEqual(paths(many).slice(-2), ['r/20098/f', 'r/20099/f']);
+  const long = Array.from({ length: 30 }, () => 'n'.repeat(80));
+  assert.deepEqual(paths([long, [...long, 'f']]), [
+    `r/${[...long.slice(0, -1), `${long[0]!} (2)`].join('/')}`,
+    `r/${[...long, 'f'].join('/')}`,
+  ]);
 });
 
 function foldersOf(file: string): string[] {
