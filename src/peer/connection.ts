@@ -4,16 +4,23 @@ import { formatAddress, type PeerAddress } from '../common/address.js';
 import { ProtocolError } from '../common/errors.js';
 import { RateMeter } from '../common/rate.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
-import { decodeExtensionHandshake, encodeExtensionHandshake } from './extension/handshake.js';
+import { encodeExtensionHandshake, type ExtensionHandshake } from './extension/handshake.js';
+import { EXTENSION_ID, ExtensionLink, type Extension, type ExtensionPeer } from './extension/link.js';
+import { METADATA_EXTENSION } from './extension/metadata.js';
+import { MetadataUpload } from './extension/metadata-upload.js';
 import { BlockFetcher, type FetchContext } from './fetcher.js';
 import { decodeHandshake, encodeHandshake, HANDSHAKE_LENGTH, type Handshake } from './handshake.js';
-import type { Transport, TransportEvents } from './transport.js';
+import type { HandedOver, Said } from './resolving-connection.js';
+import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, IDLE_TIMEOUT_MS, KEEP_ALIVE_MS } from './timeouts.js';
+import type { LiveTransport, TransportEvents } from './transport.js';
 import { MOST_QUEUED_REQUESTS, UploadQueue, type BlockReader } from './upload.js';
 import {
   encodeExtended,
   encodeHave,
   encodeMessage,
+  encodePort,
   MESSAGE,
+  readUint16,
   readUint32,
   REQUEST_LENGTH,
   WireReader,
@@ -23,11 +30,9 @@ import {
 
 const log = createDebug('torrent-dl:peer');
 
-const CONNECT_TIMEOUT_MS = 10_000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-const IDLE_TIMEOUT_MS = 180_000;
-const KEEP_ALIVE_MS = 100_000;
 const MOST_PENDING_HAVES = 64;
+/** Pieces that are told one by one to a peer who heard before that we have none. */
+const MOST_LATE_HAVES = 16_384;
 
 /** What a connection needs to know of the download, and whom it tells what happens. */
 export interface Swarm extends FetchContext {
@@ -39,6 +44,10 @@ export interface Swarm extends FetchContext {
   /** Our listening port, for the extension handshake. */
   readonly port: number;
   readonly clientName: string;
+  /** The UDP port of our DHT node, if we have one. */
+  readonly dhtPort: number | undefined;
+  /** What we understand beside metadata. */
+  readonly extensions: readonly Extension[];
   /** The peer said who it is; a reason to hang up, or undefined. */
   onHandshake: (connection: PeerConnection, handshake: Handshake) => string | undefined;
   /** Its bitfield is about to change as a whole, and has changed. */
@@ -48,6 +57,8 @@ export interface Swarm extends FetchContext {
   onInterest: (connection: PeerConnection) => void;
   /** A listening port of the peer (BEP 10 `p`). */
   onPort: (connection: PeerConnection, port: number) => void;
+  /** The port of the peer's DHT node (BEP 5). */
+  onDhtPort: (connection: PeerConnection, port: number) => void;
   onUploaded: (connection: PeerConnection, length: number) => void;
   onReadError: (error: unknown) => void;
   onClose: (connection: PeerConnection, reason: string) => void;
@@ -56,7 +67,7 @@ export interface Swarm extends FetchContext {
 type Phase = 'connecting' | 'handshaking' | 'open' | 'closed';
 
 /** One peer: its flags, what it has, what it owes us and what we owe it (BEP 3, 6, 10). */
-export class PeerConnection implements TransportEvents, MessageSink {
+export class PeerConnection implements TransportEvents, MessageSink, ExtensionPeer {
   readonly id: number;
   readonly have: Bitfield;
   /** What it owes us. */
@@ -76,12 +87,16 @@ export class PeerConnection implements TransportEvents, MessageSink {
   wasOpen = false;
   client = '';
   supportsFast = false;
-  transport!: Transport;
+  transport!: LiveTransport;
 
   readonly #swarm: Swarm;
   readonly #reader: WireReader;
   #uploads!: UploadQueue;
+  readonly #link: ExtensionLink;
+  #metadata: MetadataUpload | undefined;
   #phase: Phase = 'connecting';
+  /** What the peer heard of us before this connection was handed over. */
+  #said: Said = 'nothing';
   #now: number;
   #lastReceivedAt: number;
   #lastSentAt: number;
@@ -98,13 +113,19 @@ export class PeerConnection implements TransportEvents, MessageSink {
     this.have = new Bitfield(swarm.metainfo.pieceCount);
     this.fetcher = new BlockFetcher(id, this.have, swarm, nowMs, (bytes) => this.#send(bytes));
     this.#reader = new WireReader(this.have.bytes.length, this.fetcher, this);
+    const metadata = {
+      name: METADATA_EXTENSION,
+      id: EXTENSION_ID.ut_metadata,
+      onMessage: (_: ExtensionPeer, payload: Uint8Array) => this.#onMetadata(payload),
+    };
+    this.#link = new ExtensionLink(this, [metadata, ...swarm.extensions], (bytes, onSent) => this.#send(bytes, onSent));
     this.connectedAtMs = this.#now = this.#lastReceivedAt = this.#lastSentAt = nowMs;
     this.download = new RateMeter(nowMs);
     this.upload = new RateMeter(nowMs);
   }
 
   /** Gives it its way to the peer; an accepted one is connected already. */
-  attach(transport: Transport): void {
+  attach(transport: LiveTransport): void {
     this.transport = transport;
     this.#uploads = new UploadQueue(this.#swarm.metainfo, this.#swarm.reader, transport, {
       onSent: (length) => {
@@ -116,12 +137,26 @@ export class PeerConnection implements TransportEvents, MessageSink {
     if (transport.isIncoming) this.#phase = 'handshaking';
   }
 
+  /** Takes over a connection on which both sides may have said something already. */
+  adopt({ transport, said, received }: HandedOver): void {
+    this.attach(transport);
+    this.#said = said;
+    if (said !== 'nothing') this.#phase = 'handshaking';
+    transport.events = this;
+    if (received.length > 0) this.onBytes(received, received.length);
+  }
+
   get address(): PeerAddress {
     return this.transport.address;
   }
 
   get isOpen(): boolean {
     return this.#phase === 'open';
+  }
+
+  /** What the peer can do beyond the protocol, once it said so (BEP 10). */
+  get extensions(): ExtensionHandshake | undefined {
+    return this.#link.handshake;
   }
 
   get isSeed(): boolean {
@@ -208,6 +243,11 @@ export class PeerConnection implements TransportEvents, MessageSink {
     if (this.#pendingHaves.length >= MOST_PENDING_HAVES) this.#flushHaves();
   }
 
+  /** Sends an extended message by its name; nothing when the peer does not know it. */
+  sendExtended(name: string, payload: Uint8Array, onSent?: () => void): void {
+    this.#link.send(name, payload, onSent);
+  }
+
   setChoking(choking: boolean): void {
     if (this.amChoking === choking || this.#phase !== 'open') return;
     this.amChoking = choking;
@@ -249,15 +289,18 @@ export class PeerConnection implements TransportEvents, MessageSink {
         return this.fetcher.onReject(readUint32(payload, 0), readUint32(payload, 4));
       case MESSAGE.extended:
         return this.#onExtended(payload[0]!, payload.subarray(1));
-      default: // port, suggest, allowed fast and what we do not know are of no use to us
+      case MESSAGE.port:
+        return this.#swarm.onDhtPort(this, readUint16(payload, 0));
+      default: // suggest, allowed fast and what we do not know are of no use to us
     }
   }
 
   // ── Handshake ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #sendHandshake(): void {
-    const { metainfo, peerId } = this.#swarm;
-    this.#send(encodeHandshake({ infoHash: metainfo.infoHash, peerId }));
+    const { metainfo, peerId, dhtPort } = this.#swarm;
+    if (this.#said !== 'nothing') return;
+    this.#send(encodeHandshake({ infoHash: metainfo.infoHash, peerId, supportsDht: dhtPort !== undefined }));
   }
 
   /** Gathers the peer's handshake; returns where in `chunk` the messages begin. */
@@ -277,38 +320,65 @@ export class PeerConnection implements TransportEvents, MessageSink {
     return from;
   }
 
-  /** A bitfield comes right after the handshake or never: rtorrent resets the connection otherwise. */
   #open(handshake: Handshake): void {
-    const { have, metainfo, port, clientName } = this.#swarm;
+    const { dhtPort } = this.#swarm;
     this.#phase = 'open';
     this.wasOpen = true;
     this.supportsFast = handshake.supportsFast;
     this.transport.cork();
-    if (this.supportsFast && have.isFull) this.#send(encodeMessage(MESSAGE.haveAll));
-    else if (this.supportsFast && have.count === 0) this.#send(encodeMessage(MESSAGE.haveNone));
-    else if (have.count > 0) this.#send(encodeMessage(MESSAGE.bitfield, have.bytes));
-    if (handshake.supportsExtensions) {
-      const hello = encodeExtensionHandshake({
-        messageIds: {},
-        port,
-        client: clientName,
-        yourIp: this.address.host,
-        requestQueueLength: MOST_QUEUED_REQUESTS,
-        metadataSize: metainfo.infoBytes.length,
-        isUploadOnly: have.isFull,
-      });
-      this.#send(encodeExtended(0, hello));
-    }
+    this.#sendPieces();
+    if (handshake.supportsExtensions) this.#sendExtensions(); // also to whom we said it before: there is more to say now
+    if (handshake.supportsDht && dhtPort !== undefined && this.#said !== 'greeting') this.#send(encodePort(dhtPort));
     this.transport.uncork();
     if (log.enabled) log('%s open', formatAddress(this.address));
   }
 
+  /** A bitfield comes right after the handshake or never: rtorrent resets the connection otherwise. */
+  #sendPieces(): void {
+    const { have } = this.#swarm;
+    if (this.#said === 'greeting') return this.#sendLateHaves();
+    if (this.supportsFast && have.isFull) this.#send(encodeMessage(MESSAGE.haveAll));
+    else if (this.supportsFast && have.count === 0) this.#send(encodeMessage(MESSAGE.haveNone));
+    else if (have.count > 0) this.#send(encodeMessage(MESSAGE.bitfield, have.bytes));
+  }
+
+  /** The peer heard that we have none, for we did not know of pieces then; some turned out to be on disk. */
+  #sendLateHaves(): void {
+    const { have } = this.#swarm;
+    if (have.count > MOST_LATE_HAVES) throw new ProtocolError('ERR_HANDSHAKE', 'there is more to tell than by haves');
+    for (let index = 0; index < have.length; index++) if (have.has(index)) this.#pendingHaves.push(index);
+    this.#flushHaves();
+  }
+
+  // ── Extensions (BEP 10) ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #sendExtensions(): void {
+    const { have, metainfo, port, clientName } = this.#swarm;
+    const hello = encodeExtensionHandshake({
+      messageIds: this.#link.messageIds,
+      port,
+      client: clientName,
+      yourIp: this.address.host,
+      requestQueueLength: MOST_QUEUED_REQUESTS,
+      metadataSize: metainfo.infoBytes.length,
+      isUploadOnly: have.isFull,
+    });
+    this.#send(encodeExtended(0, hello));
+  }
+
   #onExtended(id: number, payload: Uint8Array): void {
-    if (id !== 0) return;
-    const hello = decodeExtensionHandshake(payload);
+    const hello = this.#link.receive(id, payload);
+    if (!hello) return;
     if (hello.requestQueueLength !== undefined) this.fetcher.pipeline.limitTo(hello.requestQueueLength);
     if (hello.client !== undefined) this.client = hello.client;
     if (hello.port !== undefined) this.#swarm.onPort(this, hello.port);
+  }
+
+  #onMetadata(payload: Uint8Array): void {
+    this.#metadata ??= new MetadataUpload(this.#swarm.metainfo.infoBytes, (answer, onSent) =>
+      this.sendExtended(METADATA_EXTENSION, answer, onSent),
+    );
+    this.#metadata.onMessage(payload);
   }
 
   // ── What the peer has, and whether we want it ─────────────────────────────────────────────────────────────────────
@@ -371,9 +441,9 @@ export class PeerConnection implements TransportEvents, MessageSink {
     this.#send(Buffer.concat(haves.map(encodeHave)));
   }
 
-  #send(bytes: Uint8Array): void {
+  #send(bytes: Uint8Array, onSent?: () => void): void {
     if (this.#phase === 'closed') return;
     this.#lastSentAt = this.#now;
-    this.transport.write(bytes);
+    this.transport.write(bytes, onSent);
   }
 }

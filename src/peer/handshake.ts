@@ -16,6 +16,8 @@ const DHT = { at: 7, bit: 0x01 }; // BEP 5
 
 /** What we can do: the extension protocol (BEP 10) and the fast extension (BEP 6). */
 const OUR_RESERVED = Uint8Array.of(0, 0, 0, 0, 0, EXTENSIONS.bit, 0, FAST.bit);
+/** The same with a DHT node (BEP 5). */
+const OUR_RESERVED_WITH_DHT = Uint8Array.of(0, 0, 0, 0, 0, EXTENSIONS.bit, 0, FAST.bit | DHT.bit);
 
 /** What a peer says first (BEP 3). */
 export interface Handshake {
@@ -27,14 +29,19 @@ export interface Handshake {
   readonly supportsDht: boolean;
 }
 
-/** The 68 bytes that open a connection; `reserved` (8 bytes) is ours unless told otherwise. */
+/**
+ * The 68 bytes that open a connection; `supportsDht` says that we have a DHT node (BEP 5). `reserved` (8 bytes) is ours
+ * unless told otherwise.
+ */
 export function encodeHandshake({
   infoHash,
   peerId,
-  reserved = OUR_RESERVED,
+  supportsDht = false,
+  reserved = supportsDht ? OUR_RESERVED_WITH_DHT : OUR_RESERVED,
 }: {
   readonly infoHash: Uint8Array;
   readonly peerId: Uint8Array;
+  readonly supportsDht?: boolean;
   readonly reserved?: Uint8Array;
 }): Uint8Array {
   return Buffer.concat([PROTOCOL, reserved, infoHash, peerId], HANDSHAKE_LENGTH);

@@ -51,11 +51,13 @@ export class PeerListener implements AsyncDisposable {
     return (this.#server.address() as net.AddressInfo).port;
   }
 
-  /** Peers that ask for this info hash go to `take`, until the returned function is called. */
+  /** Peers that ask for this info hash go to `take`, until somebody else takes them or the returned function is called. */
   serve(infoHash: Uint8Array, take: (peer: IncomingPeer) => void): () => void {
     const key = Buffer.from(infoHash).toString('hex');
     this.#takers.set(key, take);
-    return () => this.#takers.delete(key);
+    return () => {
+      if (this.#takers.get(key) === take) this.#takers.delete(key);
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,10 +7,14 @@ import type { PiecePicker } from '../piece/picker.js';
 import { AddressPool } from './address-pool.js';
 import { Choker } from './choker.js';
 import { PeerConnection, type Swarm } from './connection.js';
+import { DialPace } from './dial-pace.js';
 import { hedge } from './endgame.js';
+import type { Extension } from './extension/link.js';
 import type { BlockFetcher } from './fetcher.js';
 import { clientName, type Handshake } from './handshake.js';
-import { acceptTcp, dialTcp, type Transport } from './transport.js';
+import type { HandedOver } from './resolving-connection.js';
+import { acceptTcp, dialTcp } from './transport.js';
+import { dialAddressOf, isConnectedTo, replaces, twinOf } from './twins.js';
 import type { BlockReader } from './upload.js';
 import type { IncomingPeer } from './listener.js';
 
@@ -18,20 +22,10 @@ const log = createDebug('torrent-dl:peer');
 
 const TICK_MS = 100;
 const RECHOKE_MS = 10_000;
-/**
- * New connections per second, and at once after a pause: a burst of SYNs fills home routers' tables. One that succeeds
- * is not counted, so many peers that answer are connected at once.
- */
-const DIALS_PER_SECOND = 30;
-const MOST_DIALS_AT_ONCE = 40;
-const MOST_HALF_OPEN = 40;
 const NEED_PEERS_MS = 5000;
 const TURNOVER_MS = 10_000;
 /** A connection may be of no use to either side for so long when others wait for its place. */
 const USELESS_AFTER_MS = 60_000;
-/** Two connections to one peer younger than that crossed each other: both sides keep the same one. */
-const CROSSED_MS = 10_000;
-
 export interface PeerManagerOptions {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
@@ -43,6 +37,12 @@ export interface PeerManagerOptions {
   readonly port: number;
   readonly clientName: string;
   readonly maxPeers: number;
+  /** The addresses that are known already. */
+  readonly pool?: AddressPool | undefined;
+  /** The UDP port of our DHT node, if we have one. */
+  readonly dhtPort?: number | undefined;
+  /** What we understand beside metadata, such as `ut_pex`. */
+  readonly extensions?: readonly Extension[];
   /** Payload bytes came, of which so many were of no use. */
   readonly onPayload: (received: number, wasted: number) => void;
   readonly onUploaded: (length: number) => void;
@@ -50,6 +50,8 @@ export interface PeerManagerOptions {
   readonly onBanned: (address: PeerAddress) => void;
   /** All known addresses are in use or waiting, and there is room for more. */
   readonly onNeedPeers: () => void;
+  /** A DHT node of a peer (BEP 5). */
+  readonly onDhtNode?: (address: PeerAddress) => void;
 }
 
 /** All connections of one download: dials, accepts, chokes, and drops who is of no use. */
@@ -61,6 +63,8 @@ export class PeerManager implements Swarm, AsyncDisposable {
   readonly reader: BlockReader;
   readonly port: number;
   readonly clientName: string;
+  readonly dhtPort: number | undefined;
+  readonly extensions: readonly Extension[];
   readonly connections = new Set<PeerConnection>();
   readonly pool: AddressPool;
   readonly #options: PeerManagerOptions;
@@ -69,8 +73,8 @@ export class PeerManager implements Swarm, AsyncDisposable {
   readonly #timer: NodeJS.Timeout;
   /** Where the sender of a block was, by id: guilt may show after it has gone. */
   readonly #senders = new Map<number, PeerAddress>();
+  readonly #pace: DialPace;
   #nextId = 1;
-  #dialAllowance = MOST_DIALS_AT_ONCE;
   #lastTickAt: number;
   #rechokeAt = 0;
   #needPeersAt = 0;
@@ -86,9 +90,12 @@ export class PeerManager implements Swarm, AsyncDisposable {
     this.reader = options.reader;
     this.port = options.port;
     this.clientName = options.clientName;
+    this.dhtPort = options.dhtPort;
+    this.extensions = options.extensions ?? [];
     this.#picker = options.picker;
     this.#lastTickAt = performance.now();
-    this.pool = new AddressPool();
+    this.#pace = new DialPace(this.#lastTickAt);
+    this.pool = options.pool ?? new AddressPool();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -119,8 +126,14 @@ export class PeerManager implements Swarm, AsyncDisposable {
       return;
     }
     const connection = this.#create();
-    this.#attach(connection, acceptTcp(socket, connection));
+    connection.attach(acceptTcp(socket, connection));
     connection.onBytes(received, received.length);
+  }
+
+  /** Takes over a connection from a `MetadataResolver`, with what its peer has said so far. */
+  adopt(peer: HandedOver): void {
+    if (this.#isClosed) peer.transport.close();
+    else this.#create().adopt(peer);
   }
 
   /** A piece was verified. */
@@ -163,12 +176,10 @@ export class PeerManager implements Swarm, AsyncDisposable {
       return 'that is ourselves';
     }
     const key = Buffer.from(handshake.peerId).toString('latin1');
-    const twin = this.#twinOf(connection, key);
+    const twin = twinOf(connection, key, this.connections);
     if (twin) {
-      const theyInitiate = Buffer.compare(handshake.peerId, this.peerId) > 0;
-      const keepsNew =
-        this.#lastTickAt - twin.connectedAtMs < CROSSED_MS && connection.transport.isIncoming === theyInitiate;
-      if (!keepsNew) return 'connected already';
+      const ids = { ours: this.peerId, theirs: handshake.peerId };
+      if (!replaces(connection, twin, ids, this.#lastTickAt)) return 'connected already';
       twin.close('the same peer has dialled us');
     }
     connection.peerIdKey = key;
@@ -176,7 +187,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     this.#senders.set(connection.id, connection.address);
     if (!connection.transport.isIncoming) {
       this.pool.connected(connection.address);
-      this.#dialAllowance = Math.min(MOST_DIALS_AT_ONCE, this.#dialAllowance + 1);
+      this.#pace.succeeded();
       this.#dial(this.#lastTickAt);
     }
     return undefined;
@@ -209,6 +220,10 @@ export class PeerManager implements Swarm, AsyncDisposable {
     connection.listensAt = address;
   }
 
+  onDhtPort(connection: PeerConnection, port: number): void {
+    if (port > 0) this.#options.onDhtNode?.({ host: connection.address.host, port });
+  }
+
   onDuplicate(fetcher: BlockFetcher, block: number): void {
     for (const other of this.connections) if (other.fetcher !== fetcher) other.fetcher.cancel(block);
   }
@@ -234,25 +249,11 @@ export class PeerManager implements Swarm, AsyncDisposable {
     if (!this.connections.delete(connection)) return;
     this.#picker.removePeer(connection.have);
     if (!connection.fetcher.isUseful) this.#senders.delete(connection.id);
-    const address = this.#dialAddressOf(connection);
-    if (!address || this.#isClosed || this.#isConnectedTo(address)) return;
+    const address = dialAddressOf(connection);
+    if (!address || this.#isClosed || isConnectedTo(address, this.connections)) return;
     const now = performance.now();
     if (connection.wasOpen) this.pool.disconnected(address, now, { wasUseful: connection.fetcher.isUseful });
     else this.pool.failed(address, now, reason);
-  }
-
-  /** Where the peer can be dialled, if we know. */
-  #dialAddressOf(connection: PeerConnection): PeerAddress | undefined {
-    return connection.listensAt ?? (connection.transport.isIncoming ? undefined : connection.address);
-  }
-
-  /** A peer may have dialled us while we dialled it: its address stays in use until both are gone. */
-  #isConnectedTo({ host, port }: PeerAddress): boolean {
-    for (const connection of this.connections) {
-      const address = this.#dialAddressOf(connection);
-      if (address?.host === host && address.port === port) return true;
-    }
-    return false;
   }
 
   // ── Dialling, choking, turnover ───────────────────────────────────────────────────────────────────────────────────
@@ -260,32 +261,27 @@ export class PeerManager implements Swarm, AsyncDisposable {
   #create(): PeerConnection {
     const connection = new PeerConnection(this.#nextId++, this, performance.now());
     this.connections.add(connection);
-    return connection;
-  }
-
-  #attach(connection: PeerConnection, transport: Transport): void {
-    connection.attach(transport);
     this.#picker.addPeer(connection.have);
+    return connection;
   }
 
   #dial(now: number): void {
     let halfOpen = 0;
     for (const connection of this.connections) if (!connection.isOpen) halfOpen++;
-    while (halfOpen < MOST_HALF_OPEN && this.connections.size < this.#options.maxPeers && this.#dialAllowance >= 1) {
+    while (this.connections.size < this.#options.maxPeers && this.#pace.mayDial(halfOpen)) {
       const address = this.pool.next(now);
       if (!address) return;
       halfOpen++;
-      this.#dialAllowance--;
+      this.#pace.dialled();
       const connection = this.#create();
-      this.#attach(connection, dialTcp(address, connection));
+      connection.attach(dialTcp(address, connection));
     }
   }
 
   #tick(): void {
     const now = performance.now();
-    const elapsed = now - this.#lastTickAt;
     this.#lastTickAt = now;
-    this.#dialAllowance = Math.min(MOST_DIALS_AT_ONCE, this.#dialAllowance + (elapsed / 1000) * DIALS_PER_SECOND);
+    this.#pace.tick(now);
     this.assembler.tick();
     for (const connection of [...this.connections]) connection.tick(now);
     if (now >= this.#rechokeAt) this.#rechoke(now);
@@ -330,15 +326,5 @@ export class PeerManager implements Swarm, AsyncDisposable {
         return;
       }
     }
-  }
-
-  /** Another open connection to the same peer, by its id and host; two addresses that we dialled are two peers. */
-  #twinOf(connection: PeerConnection, key: string): PeerConnection | undefined {
-    for (const other of this.connections) {
-      if (other === connection || !other.isOpen || other.peerIdKey !== key) continue;
-      const bothDialled = !other.transport.isIncoming && !connection.transport.isIncoming;
-      if (other.address.host === connection.address.host && !bothDialled) return other;
-    }
-    return undefined;
   }
 }

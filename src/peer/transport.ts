@@ -21,6 +21,11 @@ export interface TransportEvents {
   onClose: (reason: string) => void;
 }
 
+/** A transport whose events can go to somebody else from now on. */
+export interface LiveTransport extends Transport {
+  events: TransportEvents;
+}
+
 const SCRATCH_LENGTH = 262_144;
 
 /**
@@ -31,16 +36,21 @@ const SCRATCH_LENGTH = 262_144;
  */
 const shared = process.platform === 'win32' ? undefined : new Uint8Array(SCRATCH_LENGTH);
 
-class TcpTransport implements Transport {
+class TcpTransport implements LiveTransport {
+  events: TransportEvents;
   readonly address: PeerAddress;
   readonly isIncoming: boolean;
   readonly #socket: net.Socket;
 
-  constructor(socket: net.Socket, address: PeerAddress, isIncoming: boolean) {
+  constructor(socket: net.Socket, address: PeerAddress, isIncoming: boolean, events: TransportEvents) {
     this.#socket = socket;
+    this.events = events;
     this.address = address;
     this.isIncoming = isIncoming;
     socket.setNoDelay(true);
+    let reason = 'closed by the peer';
+    socket.on('error', (error: NodeJS.ErrnoException) => (reason = error.code ?? error.message));
+    socket.on('close', () => this.events.onClose(reason));
   }
 
   write(bytes: Uint8Array, onSent?: () => void): void {
@@ -66,32 +76,26 @@ class TcpTransport implements Transport {
   }
 }
 
-function listen(socket: net.Socket, events: TransportEvents): void {
-  let reason = 'closed by the peer';
-  socket.on('error', (error: NodeJS.ErrnoException) => (reason = error.code ?? error.message));
-  socket.on('close', () => events.onClose(reason));
-}
-
 /** Dials a peer. The events begin with `onConnect` or `onClose`. */
-export function dialTcp(address: PeerAddress, events: TransportEvents): Transport {
+export function dialTcp(address: PeerAddress, events: TransportEvents): LiveTransport {
   const buffer = shared ?? new Uint8Array(SCRATCH_LENGTH);
   const callback = (length: number): boolean => {
-    events.onBytes(buffer, length);
+    transport.events.onBytes(buffer, length);
     return true;
   };
   const socket = net.connect({ ...address, autoSelectFamily: false, onread: { buffer, callback } });
-  listen(socket, events);
-  socket.on('connect', () => events.onConnect());
-  return new TcpTransport(socket, address, false);
+  const transport = new TcpTransport(socket, address, false, events);
+  socket.on('connect', () => transport.events.onConnect());
+  return transport;
 }
 
 /** Takes over an accepted socket. Node gives those no `onread`, so each read has memory of its own. */
-export function acceptTcp(socket: net.Socket, events: TransportEvents): Transport {
+export function acceptTcp(socket: net.Socket, events: TransportEvents): LiveTransport {
   const address = { host: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
-  listen(socket, events);
-  socket.on('data', (chunk) => events.onBytes(chunk, chunk.length));
+  const transport = new TcpTransport(socket, address, true, events);
+  socket.on('data', (chunk) => transport.events.onBytes(chunk, chunk.length));
   socket.resume();
-  return new TcpTransport(socket, address, true);
+  return transport;
 }
 
 /** An IPv4 address on a dual-stack socket comes as `::ffff:192.0.2.1`. */

@@ -199,6 +199,11 @@ export function readUint32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
+/** The big-endian 16-bit number at `at`. */
+export function readUint16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
 function writeUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;
@@ -240,6 +245,11 @@ export function encodeHave(index: number): Uint8Array {
   bytes[4] = MESSAGE.have;
   writeUint32(bytes, 5, index);
   return bytes;
+}
+
+/** BEP 5: the UDP port of our DHT node. */
+export function encodePort(port: number): Uint8Array {
+  return encodeMessage(MESSAGE.port, Uint8Array.of(port >> 8, port & 0xff));
 }
 
 /** Puts what stands before a block's bytes on the wire at `at`. */

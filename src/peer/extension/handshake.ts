@@ -54,10 +54,11 @@ export function encodeExtensionHandshake(fields: ExtensionHandshakeFields): Uint
 }
 
 /**
- * Reads the payload of extended message 0. Fields of odd types or values are as if missing, for clients differ.
+ * Reads the payload of extended message 0. Fields of odd types or values are as if missing, for clients differ. A peer
+ * may send several: what a later one leaves out is as `before`.
  * @throws {ProtocolError} when it is not a bencoded dictionary
  */
-export function decodeExtensionHandshake(payload: Uint8Array): ExtensionHandshake {
+export function decodeExtensionHandshake(payload: Uint8Array, before?: ExtensionHandshake): ExtensionHandshake {
   const dictionary = dictionaryOf(payload);
   const port = integerOf(dictionary.get('p'), 65_535);
   const client = nameOf(dictionary.get('v'));
@@ -66,7 +67,8 @@ export function decodeExtensionHandshake(payload: Uint8Array): ExtensionHandshak
   const metadataSize = integerOf(dictionary.get('metadata_size'), MOST_METADATA);
   const uploadOnly = dictionary.get('upload_only');
   return {
-    messageIds: messageIdsOf(dictionary.get('m')),
+    ...before,
+    messageIds: messageIdsOf(dictionary.get('m'), before?.messageIds),
     ...(port !== undefined && { port }),
     ...(client !== undefined && { client }),
     ...(address instanceof Uint8Array && [4, 16].includes(address.length) && { yourIp: ipOfBytes(address) }),
@@ -92,11 +94,15 @@ function integerOf(value: BencodeValue | undefined, most: number): number | unde
   return typeof value === 'number' && value >= 1 && value <= most ? value : undefined;
 }
 
-function messageIdsOf(value: BencodeValue | undefined): Map<string, number> {
-  const messageIds = new Map<string, number>();
+function messageIdsOf(
+  value: BencodeValue | undefined,
+  before: ReadonlyMap<string, number> = new Map(),
+): Map<string, number> {
+  const messageIds = new Map(before);
   if (!(value instanceof BencodeDictionary)) return messageIds;
   for (const [name, id] of value) {
     const isUsable = integerOf(id, 255) !== undefined && name.length <= LONGEST_NAME;
+    if (id === 0) messageIds.delete(name);
     if (isUsable && messageIds.size < MOST_MESSAGES) messageIds.set(name, id as number);
   }
   return messageIds;

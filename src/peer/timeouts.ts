@@ -1,0 +1,6 @@
+/** How long a peer may take, in ms: to be connected, to say its handshake, to say anything at all. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+export const IDLE_TIMEOUT_MS = 180_000;
+/** We say something at least that often; others hang up after two minutes. */
+export const KEEP_ALIVE_MS = 100_000;
