@@ -44,6 +44,21 @@ export function readContacts(bytes: Uint8Array, family: Family, most: number): C
   return contacts;
 }
 
+/** What `isLocalIp` said lately: it takes microseconds, and each answer names hosts that we have met before. */
+const KNOWN_HOSTS = new Map<string, boolean>();
+const MOST_KNOWN_HOSTS = 4096;
+
+/** `isLocalIp`, faster for hosts that come again and again. */
+export function isLocalHost(host: string): boolean {
+  let isLocal = KNOWN_HOSTS.get(host);
+  if (isLocal === undefined) {
+    if (KNOWN_HOSTS.size >= MOST_KNOWN_HOSTS) KNOWN_HOSTS.clear();
+    isLocal = isLocalIp(host);
+    KNOWN_HOSTS.set(host, isLocal);
+  }
+  return isLocal;
+}
+
 /** The network that an address lies in, most likely in one hand: a /24 of IPv4, a /64 of IPv6. */
 export function subnetOf(host: string): string {
   if (familyOf(host) === 'ipv4') return host.slice(0, host.lastIndexOf('.'));
@@ -52,6 +67,6 @@ export function subnetOf(host: string): string {
 
 /** Whom a limit is for: a host, a /64 of IPv6, and in the own network each program, for there many share a host. */
 export function sourceOf(address: PeerAddress): string {
-  if (isLocalIp(address.host)) return formatAddress(address);
+  if (isLocalHost(address.host)) return formatAddress(address);
   return familyOf(address.host) === 'ipv4' ? address.host : subnetOf(address.host);
 }

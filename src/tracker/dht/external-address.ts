@@ -1,6 +1,6 @@
 /** What others say of our address (BEP 42): believed once enough of them agree. */
-import { isLocalIp, isUnicast } from '../../common/ip.js';
-import { familyOf, subnetOf, type Family } from './contact.js';
+import { isUnicast } from '../../common/ip.js';
+import { familyOf, isLocalHost, subnetOf, type Family } from './contact.js';
 
 /** One voter alone, or some in one hand, must not be able to move us about. */
 const LEAST_VOTERS = 6;
@@ -23,7 +23,7 @@ export class ExternalAddress {
 
   /** Takes a vote; each network has one. True when `ip` has changed by it. */
   vote(ip: string, voter: string): boolean {
-    if (familyOf(ip) !== this.#family || isLocalIp(ip) || !isUnicast(ip) || isLocalIp(voter)) return false;
+    if (familyOf(ip) !== this.#family || isLocalHost(ip) || !isUnicast(ip) || isLocalHost(voter)) return false;
     const network = subnetOf(voter);
     this.#votes.delete(network);
     this.#votes.set(network, ip);

@@ -1,8 +1,7 @@
 /** The walk through the DHT towards an id (BEP 5): asks ever nearer nodes until the nearest eight have answered. */
 import { formatAddress, type PeerAddress } from '../../common/address.js';
 import type { Clock } from '../../common/clock.js';
-import { isLocalIp } from '../../common/ip.js';
-import { subnetOf, type Contact } from './contact.js';
+import { isLocalHost, subnetOf, type Contact } from './contact.js';
 import { compareDistance } from './distance.js';
 import type { Reply } from './krpc.js';
 import { fitsAddress } from './node-id.js';
@@ -22,8 +21,8 @@ const MOST_PEERS = 2000;
 const MOST_UNFIT = BUCKET_SIZE / 2;
 /** Nodes of one network that are asked. */
 const MOST_OF_NETWORK = 3;
-/** Who named so many dead nodes, and few that live, is not followed any more. */
-const DEAD_TO_DISTRUST = 3;
+/** Of those that one node names, so many are tried until some of them have answered: liars name what is not there. */
+const MOST_UNPROVEN = 3;
 
 export interface LookupOptions {
   /** 20 bytes. */
@@ -64,8 +63,8 @@ interface Candidate {
   token: Uint8Array | undefined;
   /** Who named it; empty for those that we began with. */
   readonly namedBy: Set<Candidate>;
-  /** Of those that it named: how many have not answered in time, or not as what it said, and how many did. */
-  dead: number;
+  /** Of those that it named: how many were asked and have not answered as what it said, and how many have. */
+  unproven: number;
   live: number;
 }
 
@@ -74,7 +73,9 @@ export class Lookup {
   /** Addresses without an id come first, then the nearest. */
   readonly #candidates: Candidate[] = [];
   readonly #byKey = new Map<string, Candidate>();
+  /** Networks and hosts of those that were asked and have not failed. */
   readonly #networks = new Map<string, number>();
+  readonly #hosts = new Set<string>();
   readonly #peers = new Set<string>();
   #queries = 0;
   /** Queries under way, those of slow nodes not counted. */
@@ -142,20 +143,15 @@ export class Lookup {
 
   #mayAsk({ address, network, namedBy }: Candidate): boolean {
     let isTrusted = namedBy.size === 0;
-    for (const { dead, live } of namedBy) isTrusted ||= dead < DEAD_TO_DISTRUST + 2 * live;
+    for (const { unproven, live } of namedBy) isTrusted ||= unproven < MOST_UNPROVEN + 2 * live;
     if (!isTrusted || network === undefined) return isTrusted;
-    return (this.#networks.get(network) ?? 0) < MOST_OF_NETWORK && !this.#isHostInUse(address.host);
-  }
-
-  #isHostInUse(host: string): boolean {
-    return this.#candidates.some(
-      ({ address, state }) => address.host === host && state !== 'known' && state !== 'failed',
-    );
+    return (this.#networks.get(network) ?? 0) < MOST_OF_NETWORK && !this.#hosts.has(address.host);
   }
 
   #ask(candidate: Candidate): void {
     candidate.state = 'asked';
     this.#asked++;
+    for (const other of candidate.namedBy) other.unproven++;
     this.#queries++;
     this.#countNetwork(candidate, 1);
     this.#options.ask(candidate.address, {
@@ -174,12 +170,7 @@ export class Lookup {
   }
 
   #settle(candidate: Candidate, state: 'slow' | 'failed' | 'answered'): void {
-    if (candidate.state === 'asked') {
-      this.#asked--;
-      if (state !== 'answered') for (const other of candidate.namedBy) other.dead++; // until it answers after all
-    } else if (state === 'answered') {
-      for (const other of candidate.namedBy) other.dead--;
-    }
+    if (candidate.state === 'asked') this.#asked--;
     candidate.state = state;
   }
 
@@ -188,9 +179,9 @@ export class Lookup {
     this.#answers++;
     const isAsNamed = candidate.id !== undefined && Buffer.compare(candidate.id, reply.id) === 0;
     this.#settle(candidate, 'answered');
-    for (const other of candidate.namedBy) {
-      if (isAsNamed) other.live++;
-      else other.dead++;
+    for (const other of isAsNamed ? candidate.namedBy : []) {
+      other.unproven--;
+      other.live++;
     }
     candidate.token = reply.token;
     if (!isAsNamed) this.#rename(candidate, reply.id);
@@ -211,7 +202,7 @@ export class Lookup {
   #usefulOf({ network }: Candidate, contacts: readonly Contact[]): Contact[] {
     const isLocal = network === undefined;
     return contacts
-      .filter((contact) => isLocal || !isLocalIp(contact.address.host))
+      .filter((contact) => isLocal || !isLocalHost(contact.address.host))
       .sort((a, b) => compareDistance(this.#options.target, a.id, b.id))
       .slice(0, BUCKET_SIZE);
   }
@@ -221,7 +212,7 @@ export class Lookup {
     const found = peers.filter((peer) => {
       const key = formatAddress(peer);
       if (this.#peers.has(key) || this.#peers.size >= MOST_PEERS) return false;
-      if (!isLocal && isLocalIp(peer.host)) return false;
+      if (!isLocal && isLocalHost(peer.host)) return false;
       this.#peers.add(key);
       return true;
     });
@@ -236,9 +227,9 @@ export class Lookup {
       return;
     }
     const candidate: Candidate = {
-      ...{ address, id, state: 'known', token: undefined, dead: 0, live: 0 },
+      ...{ address, id, state: 'known', token: undefined, unproven: 0, live: 0 },
       fits: id === undefined || fitsAddress(id, address.host),
-      network: isLocalIp(address.host) ? undefined : subnetOf(address.host),
+      network: isLocalHost(address.host) ? undefined : subnetOf(address.host),
       namedBy: new Set(namedBy && [namedBy]),
     };
     this.#byKey.set(key, candidate);
@@ -268,8 +259,12 @@ export class Lookup {
     return compareDistance(this.#options.target, a, b) < 0;
   }
 
-  #countNetwork({ network }: Candidate, by: 1 | -1): void {
-    if (network !== undefined) this.#networks.set(network, (this.#networks.get(network) ?? 0) + by);
+  /** Nodes of the public network are counted by network, and a host is asked once at a time. */
+  #countNetwork({ network, address: { host } }: Candidate, by: 1 | -1): void {
+    if (network === undefined) return;
+    this.#networks.set(network, (this.#networks.get(network) ?? 0) + by);
+    if (by === 1) this.#hosts.add(host);
+    else this.#hosts.delete(host);
   }
 
   /** Whether eight have answered and nobody nearer can be asked; slow ones are awaited only when there are fewer. */

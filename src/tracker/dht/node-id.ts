@@ -1,6 +1,6 @@
 /** Node ids that fit an address (BEP 42), so that nobody can choose where in the DHT he stands. */
-import { bytesOfIp, isLocalIp } from '../../common/ip.js';
-import { ID_LENGTH } from './contact.js';
+import { bytesOfIp } from '../../common/ip.js';
+import { ID_LENGTH, isLocalHost } from './contact.js';
 
 /** Random bytes, so many. */
 export type RandomBytes = (length: number) => Uint8Array;
@@ -35,7 +35,7 @@ export function makeNodeId(ip: string | undefined, random: RandomBytes): Uint8Ar
 
 /** Whether a node with this address may have this id. Addresses of local networks may have any. */
 export function fitsAddress(id: Uint8Array, ip: string): boolean {
-  if (isLocalIp(ip)) return true;
+  if (isLocalHost(ip)) return true;
   const prefix = prefixOf(ip, id[ID_LENGTH - 1]!);
   if (prefix === undefined) return false;
   const bits = ((id[0]! << 24) | (id[1]! << 16) | (id[2]! << 8)) >>> 0;

@@ -2,9 +2,8 @@
 import createDebug from 'debug';
 import { formatAddress, type PeerAddress } from '../../common/address.js';
 import type { Clock } from '../../common/clock.js';
-import { isLocalIp } from '../../common/ip.js';
 import type { Datagrams } from '../../common/udp.js';
-import type { Contact, Family } from './contact.js';
+import { isLocalHost, type Contact, type Family } from './contact.js';
 import type { DhtCounters } from './counters.js';
 import { isSameId } from './distance.js';
 import { ExternalAddress } from './external-address.js';
@@ -224,7 +223,7 @@ export class DhtNode {
     }
     this.#addToTable({ id, address: from });
     if (seenIp !== undefined) this.#onVote(seenIp, from);
-    this.twin?.offer(contacts.filter(({ address: { host } }) => isLocalIp(from.host) || !isLocalIp(host)));
+    this.twin?.offer(contacts.filter(({ address: { host } }) => isLocalHost(from.host) || !isLocalHost(host)));
   }
 
   #addToTable(contact: Contact): void {

@@ -13,11 +13,11 @@ const QUERIES = { perSource: 20, total: 250 } as const;
 const BYTES = { perSource: 8_000, total: 64_000 } as const;
 /** Fits every path; and for one who has not shown that his address is his, so that we are no good for reflection. */
 const MOST_BYTES = 1400;
-const MOST_BYTES_UNPROVEN = 640;
+const MOST_BYTES_UNPROVEN = 720;
 /** Bytes of an answer beside nodes and peers: id, token, ids of the transaction and so on. */
 const OVERHEAD = 180;
 const PEER_BYTES: Record<Family, number> = { ipv4: 8, ipv6: 21 };
-const NODES_BYTES: Record<Family, number> = { ipv4: 8 * 26 + 12, ipv6: 8 * 38 + 13 };
+const NODE_BYTES: Record<Family, number> = { ipv4: 26, ipv6: 38 };
 
 export interface ResponderOptions {
   readonly family: Family;
@@ -71,7 +71,8 @@ export class Responder {
     const { family } = this.#options;
     const contacts = this.#contacts(infoHash, query);
     const most = this.#options.isProven(from) ? MOST_BYTES : MOST_BYTES_UNPROVEN;
-    const used = Object.keys(contacts).reduce((sum, name) => sum + NODES_BYTES[name as Family], OVERHEAD);
+    const bytesOf = (name: Family): number => (contacts[name]?.length ?? 0) * NODE_BYTES[name];
+    const used = OVERHEAD + bytesOf('ipv4') + bytesOf('ipv6');
     const room = Math.max(0, Math.floor((most - used) / PEER_BYTES[family]));
     const peers = room > 0 ? this.peers.get(infoHash, room) : [];
     return { contacts, peers, token: this.#tokens.give(from.host) };

@@ -1,8 +1,7 @@
 /** The nodes that we know, many near to us and few far away (BEP 5), and hard to fill for one hand (BEP 42). */
 import { formatAddress, type PeerAddress } from '../../common/address.js';
 import type { Clock } from '../../common/clock.js';
-import { isLocalIp } from '../../common/ip.js';
-import { ID_LENGTH, subnetOf, type Contact } from './contact.js';
+import { ID_LENGTH, isLocalHost, subnetOf, type Contact } from './contact.js';
 import { compareDistance, isSameId, sharedBits } from './distance.js';
 import { fitsAddress } from './node-id.js';
 
@@ -102,7 +101,7 @@ export class RoutingTable {
     if (known) this.#remove(known); // another id: a new node, and no claim to the old one's place
     const seenAt = isVerified ? this.#clock.now() : -Infinity;
     const fits = fitsAddress(id, address.host);
-    const network = isLocalIp(address.host) ? undefined : subnetOf(address.host);
+    const network = isLocalHost(address.host) ? undefined : subnetOf(address.host);
     return this.#place({ id, address, key, network, fits, isVerified, seenAt, failures: 0 });
   }
 
