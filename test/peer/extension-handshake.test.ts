@@ -106,3 +106,16 @@ test('what is not a bencoded dictionary is a ProtocolError, and nothing else is 
     { numRuns: 1000 },
   );
 });
+
+test('a later handshake adds to the first: what it leaves out stays, and id 0 switches off', () => {
+  const first = decodeText('d1:md11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei9e1:pi80ee');
+  const both = decodeExtensionHandshake(Buffer.from('d1:md6:ut_pexi0e4:ut_xi5eee'), first);
+  assert.deepEqual(both, {
+    messageIds: new Map([
+      ['ut_metadata', 2],
+      ['ut_x', 5],
+    ]),
+    metadataSize: 9,
+    port: 80,
+  });
+});

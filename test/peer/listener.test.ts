@@ -65,3 +65,14 @@ test('a port that is in use is a usage error when asked for, and passed over whe
   await using second = await PeerListener.open();
   assert.notEqual(second.port, first.port);
 });
+
+test('whoever took the peers of a torrent before cannot stop the one who takes them now', async () => {
+  await using listener = await PeerListener.open(0);
+  const stopFirst = listener.serve(INFO_HASH, () => assert.fail('the first one got it'));
+  const taken = new Promise<IncomingPeer>((resolve) => listener.serve(INFO_HASH, resolve));
+  stopFirst();
+  const socket = await dial(listener.port);
+  socket.write(hello(INFO_HASH));
+  (await taken).socket.destroy();
+  socket.destroy();
+});

@@ -15,12 +15,15 @@ const FIRST_HOLD_MS = 1000;
 const LONGEST_HOLD_MS = 60_000;
 /** Pieces that nobody asked for, after which the peer is dropped; some may come late. */
 const MOST_UNREQUESTED = 16;
-/** What all drafts together may become, in bytes. */
+/** What all drafts together hold, in bytes. */
 const MOST_HELD = 4 * MOST_METADATA;
-/** After a wrong draft: peers that are fetched from alone, at a time. */
+/** A draft that nothing came for in so long is the first to go. */
+const STALLED_MS = 5000;
+/** After a wrong draft: peers that are fetched from alone, at a time; more if that is no more than so many bytes. */
 const MOST_SOLE = 3;
-/** A draft has so long for itself before it may have to make room for another. */
-const LEAST_DRAFT_MS = 10_000;
+const FREE_SOLE_BYTES = 1_048_576;
+/** A peer has so long for itself, before it may have to make room for another. */
+const LEAST_SOLE_MS = 10_000;
 
 interface Peer {
   readonly id: number;
@@ -49,8 +52,7 @@ export interface MetadataProgress {
  *
  * Peers that claim one size share a draft. When it turns out wrong and has one sender, that one is guilty. With several,
  * each of them has to send the whole: who sends a wrong one is guilty at once, and the right one shows who sent other
- * pieces to the first draft. A draft only takes memory for what came; all together are bounded, and when others wait the
- * draft that would take longest makes room.
+ * pieces to the first draft. A draft takes memory for what came, never for a claim, and all together are bounded.
  */
 export class MetadataAssembler {
   readonly #infoHash: Uint8Array;
@@ -88,6 +90,11 @@ export class MetadataAssembler {
     return best;
   }
 
+  /** Bytes that are here, over all drafts. */
+  get held(): number {
+    return this.#drafts.reduce((sum, { received }) => sum + received, 0);
+  }
+
   isOffering(id: number): boolean {
     return this.#peers.has(id);
   }
@@ -116,7 +123,7 @@ export class MetadataAssembler {
     const peer = this.#peers.get(id);
     if (!peer || this.#metadata || nowMs < peer.heldUntilMs) return [];
     const room = MOST_IN_FLIGHT - peer.inFlight.size;
-    const draft = room > 0 ? this.#draftFor(peer, nowMs) : undefined;
+    const draft = room > 0 ? (this.#openDraftOf(peer) ?? this.#open(peer, nowMs)) : undefined;
     if (!draft) return [];
     const pieces = draft
       .missing()
@@ -158,8 +165,9 @@ export class MetadataAssembler {
     const draft = this.#openDraftOf(peer);
     this.#forget(peer, piece);
     if (!draft || draft.has(piece)) return false; // it made room for another, or another was quicker
-    draft.put(piece, data, id);
+    draft.put(piece, data, id, nowMs);
     if (draft.isWhole) this.#finish(draft);
+    else this.#keepInBounds(nowMs);
     return true;
   }
 
@@ -212,35 +220,35 @@ export class MetadataAssembler {
     return this.#drafts.find((draft) => draft.size === size && draft.sole === sole);
   }
 
-  #draftFor(peer: Peer, nowMs: number): MetadataDraft | undefined {
-    const open = this.#openDraftOf(peer);
-    if (open) return open;
-    const { size, id } = peer;
+  #open(peer: Peer, nowMs: number): MetadataDraft | undefined {
+    const { id, size } = peer;
     const isSole = this.#suspects.has(size);
-    if (isSole && this.#drafts.filter(({ sole }) => sole !== undefined).length >= MOST_SOLE) {
-      if (!this.#makeRoom(nowMs, ({ sole }) => sole !== undefined)) return undefined;
-    }
-    while (this.#held() + size > MOST_HELD) if (!this.#makeRoom(nowMs, () => true)) return undefined;
+    if (isSole && !this.#hasSolePlace(size, nowMs)) return undefined;
     const draft = new MetadataDraft(size, isSole ? id : undefined, nowMs);
     this.#drafts.push(draft);
     return draft;
   }
 
-  #held(): number {
-    return this.#drafts.reduce((sum, { size }) => sum + size, 0);
+  /** Whether one more peer may be fetched from alone. Who is held, or would take longest, makes room. */
+  #hasSolePlace(size: number, nowMs: number): boolean {
+    const drafts = this.#drafts.filter(({ sole }) => sole !== undefined);
+    if (drafts.length < Math.max(MOST_SOLE, FREE_SOLE_BYTES / size)) return true;
+    const isHeld = ({ sole }: MetadataDraft): boolean => nowMs < (this.#peers.get(sole!)?.heldUntilMs ?? Infinity);
+    const [slowest] = drafts
+      .filter((draft) => isHeld(draft) || nowMs - draft.openedAtMs > LEAST_SOLE_MS)
+      .map((draft) => ({ draft, leftMs: isHeld(draft) ? Infinity : draft.leftMs(nowMs) }))
+      .sort((a, b) => (a.leftMs < b.leftMs ? 1 : -1));
+    if (slowest) this.#close(slowest.draft);
+    return slowest !== undefined;
   }
 
-  /** Gives up the draft that would take longest, if it had its time or nobody is left who could go on with it. */
-  #makeRoom(nowMs: number, isEligible: (draft: MetadataDraft) => boolean): boolean {
-    const isAlone = (draft: MetadataDraft): boolean =>
-      ![...this.#peers.values()].some(({ size }) => size === draft.size);
-    const [slowest] = this.#drafts
-      .filter((draft) => isEligible(draft) && (isAlone(draft) || nowMs - draft.openedAtMs > LEAST_DRAFT_MS))
-      .map((draft) => ({ draft, leftMs: isAlone(draft) ? Infinity : draft.leftMs(nowMs) }))
-      .sort((a, b) => (a.leftMs < b.leftMs ? 1 : -1));
-    if (!slowest) return false;
-    this.#close(slowest.draft);
-    return true;
+  /** The draft that stalls for longest is thrown away, or the largest if none does. */
+  #keepInBounds(nowMs: number): void {
+    if (this.held <= MOST_HELD) return;
+    const drafts = this.#drafts.filter(({ received }) => received > 0);
+    const [stalled] = drafts.sort((a, b) => a.putAtMs - b.putAtMs);
+    const [largest] = [...drafts].sort((a, b) => b.received - a.received);
+    this.#close(stalled && nowMs - stalled.putAtMs > STALLED_MS ? stalled : largest!);
   }
 
   /** Throws a draft away; its peers owe nothing, though some of it may still come. */

@@ -8,6 +8,8 @@ export class MetadataDraft {
   /** The only peer whose pieces go in, or undefined: anybody's who claims the size. */
   readonly sole: number | undefined;
   readonly openedAtMs: number;
+  /** When a piece came last. */
+  putAtMs: number;
   readonly #pieces = new Map<number, { readonly bytes: Uint8Array; readonly sender: number }>();
   /** How many peers were asked for a piece and have not answered. */
   readonly #asked: Uint16Array;
@@ -16,7 +18,7 @@ export class MetadataDraft {
     this.size = size;
     this.pieceCount = metadataPieces(size);
     this.sole = sole;
-    this.openedAtMs = nowMs;
+    this.openedAtMs = this.putAtMs = nowMs;
     this.#asked = new Uint16Array(this.pieceCount);
   }
 
@@ -38,7 +40,8 @@ export class MetadataDraft {
   }
 
   /** Copies a missing piece of the right length in. */
-  put(piece: number, bytes: Uint8Array, sender: number): void {
+  put(piece: number, bytes: Uint8Array, sender: number, nowMs: number): void {
+    this.putAtMs = nowMs;
     this.#pieces.set(piece, { bytes: new Uint8Array(bytes), sender });
   }
 
