@@ -1,0 +1,14 @@
+import { Worker } from 'node:worker_threads';
+
+/**
+ * Starts the thread whose module `name` (no ending) lies beside this one; in a thread from sources, as in tests, their
+ * loader is set up first.
+ */
+export function openWorker(name: string, workerData: unknown): Worker {
+  const isSource = import.meta.url.endsWith('.ts');
+  const file = new URL(`./${name}${isSource ? '.ts' : '.js'}`, import.meta.url);
+  if (!isSource) return new Worker(file, { workerData, execArgv: [] });
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
+  const script = `import { register } from ${loader}; register(); await import(${JSON.stringify(file.href)});`;
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), { workerData });
+}
