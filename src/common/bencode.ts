@@ -20,7 +20,7 @@ import {
 } from './bencode-outline.js';
 import { scan, type Outline } from './bencode-outline.js';
 import { bug } from './errors.js';
-import { decodeUtf8 } from './text.js';
+import { decodeUtf8, quote } from './text.js';
 
 export { BencodeError };
 
@@ -183,7 +183,8 @@ export class BencodeDictionary implements Iterable<[string, BencodeValue]> {
   wrong(key: string, what: string): BencodeError {
     const place = this.#find(key);
     const offset = place < 0 ? this.start : this.#outline.marks[place]!;
-    return new BencodeError(`"${key}" ${what}`, offset, 'ERR_KEY');
+    const bytes = Buffer.from(key, 'latin1'); // as keys are kept
+    return new BencodeError(`${quote(decodeUtf8(bytes) ?? key)} ${what}`, offset, 'ERR_KEY');
   }
 
   #find(key: string): number {

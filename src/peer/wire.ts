@@ -129,7 +129,8 @@ export class WireReader {
 
   #openBlock(bytes: Uint8Array, at: number): void {
     const length = readUint32(bytes, at) - 9;
-    if (length <= 0 || length > MOST_BLOCK_LENGTH) throw malformed(`a block of ${length} bytes`);
+    if (length <= 0) throw malformed(`a piece message of ${length + 9} bytes`);
+    if (length > MOST_BLOCK_LENGTH) throw malformed(`a block of ${length} bytes`);
     this.#blockLeft = length;
     this.#blocks.onBlock(readUint32(bytes, at + 5), readUint32(bytes, at + 9), length);
   }
