@@ -1,4 +1,4 @@
-/** The walk through the DHT towards an id (BEP 5): asks ever nearer nodes until the nearest eight have answered. */
+/** The walk through the DHT towards an id (BEP 5): asks ever nearer nodes until the nearest have answered. */
 import { formatAddress, type PeerAddress } from '../../common/address.js';
 import type { Clock } from '../../common/clock.js';
 import { isLocalHost, subnetOf, type Contact } from './contact.js';
@@ -17,8 +17,12 @@ const MOST_QUERIES = 150;
 const DEADLINE_MS = 20_000;
 const MOST_CANDIDATES = 200;
 const MOST_PEERS = 2000;
-/** Among the nearest, nodes whose id does not fit their address: the rest must be where chance has put them (BEP 42). */
-const MOST_UNFIT = BUCKET_SIZE / 2;
+/**
+ * Among the nearest eight, nodes whose id does not fit their address, and the others, that are where chance has put them
+ * (BEP 42): when all of the former are taken there are ten in all.
+ */
+const MOST_UNFIT = 4;
+const LEAST_FIT = 6;
 /** Nodes of one network that are asked. */
 const MOST_OF_NETWORK = 3;
 /** Of those that one node names, so many are tried until some of them have answered: liars name what is not there. */
@@ -40,7 +44,7 @@ export interface LookupOptions {
 }
 
 export interface LookupResult {
-  /** The nearest nodes that answered, nearest first, eight at most. */
+  /** The nearest nodes that answered, nearest first: eight, or up to ten when some ids do not fit. */
   readonly closest: readonly Holder[];
   readonly queries: number;
   readonly answers: number;
@@ -128,22 +132,23 @@ export class Lookup {
     }
   }
 
-  /** The candidate that is worth asking, if there is one among the nearest eight that have not failed. */
+  /** The candidate that is worth asking, if there is one among the nearest that have not failed. */
   #next(): Candidate | undefined {
-    let [near, unfit] = [0, 0];
+    const near = new Nearest();
     for (const candidate of this.#candidates) {
-      const { state } = candidate;
+      const { state, fits } = candidate;
       if (state === 'failed' || state === 'slow' || (state === 'known' && !this.#mayAsk(candidate))) continue;
-      if (!candidate.fits && ++unfit > MOST_UNFIT) continue;
+      if (!near.takes(fits)) continue;
       if (state === 'known') return candidate;
-      if (candidate.id && ++near === BUCKET_SIZE) return undefined;
+      if (candidate.id) near.add(fits);
+      if (near.isFull) return undefined;
     }
     return undefined;
   }
 
   #mayAsk({ address, network, namedBy }: Candidate): boolean {
     let isTrusted = namedBy.size === 0;
-    for (const { unproven, live } of namedBy) isTrusted ||= unproven < MOST_UNPROVEN + 2 * live;
+    for (const { unproven, live } of namedBy) isTrusted ||= unproven < MOST_UNPROVEN + 5 * live;
     if (!isTrusted || network === undefined) return isTrusted;
     return (this.#networks.get(network) ?? 0) < MOST_OF_NETWORK && !this.#hosts.has(address.host);
   }
@@ -267,15 +272,16 @@ export class Lookup {
     else this.#hosts.delete(host);
   }
 
-  /** Whether eight have answered and nobody nearer can be asked; slow ones are awaited only when there are fewer. */
+  /** Whether the nearest have answered and nobody nearer can be asked; slow ones are awaited only when they lack. */
   #isDone(): boolean {
     if (this.#queries < MOST_QUERIES && this.#next()) return false;
-    let answered = 0;
+    const near = new Nearest();
     let isAwaited = false;
-    for (const { state, id } of this.#candidates) {
+    for (const { state, id, fits } of this.#candidates) {
       if (state === 'asked') return false;
       if (state === 'slow') isAwaited = true;
-      if (state === 'answered' && id && ++answered === BUCKET_SIZE) return true;
+      if (state === 'answered' && id && near.takes(fits)) near.add(fits);
+      if (near.isFull) return true;
     }
     return !isAwaited;
   }
@@ -300,11 +306,32 @@ export class Lookup {
 
   #closest(): Holder[] {
     const closest: Holder[] = [];
-    let unfit = 0;
+    const near = new Nearest();
     for (const { id, address, state, token, fits } of this.#candidates) {
-      if (state !== 'answered' || !id || (!fits && ++unfit > MOST_UNFIT)) continue;
-      if (closest.push({ id, address, token }) === BUCKET_SIZE) break;
+      if (state !== 'answered' || !id || !near.takes(fits)) continue;
+      near.add(fits);
+      closest.push({ id, address, token });
+      if (near.isFull) break;
     }
     return closest;
+  }
+}
+
+/** Counts the nearest nodes. */
+class Nearest {
+  #fit = 0;
+  #unfit = 0;
+
+  takes(fits: boolean): boolean {
+    return fits || this.#unfit < MOST_UNFIT;
+  }
+
+  add(fits: boolean): void {
+    if (fits) this.#fit++;
+    else this.#unfit++;
+  }
+
+  get isFull(): boolean {
+    return this.#fit >= LEAST_FIT && this.#fit + this.#unfit >= BUCKET_SIZE;
   }
 }
