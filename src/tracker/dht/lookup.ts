@@ -5,6 +5,7 @@ import { isLocalHost, subnetOf, type Contact } from './contact.js';
 import { compareDistance } from './distance.js';
 import type { Reply } from './krpc.js';
 import { fitsAddress } from './node-id.js';
+import { Nearest } from './nearest.js';
 import { BUCKET_SIZE } from './routing-table.js';
 import type { QueryHandlers } from './transactions.js';
 
@@ -17,12 +18,6 @@ const MOST_QUERIES = 150;
 const DEADLINE_MS = 20_000;
 const MOST_CANDIDATES = 200;
 const MOST_PEERS = 2000;
-/**
- * Among the nearest eight, nodes whose id does not fit their address, and the others, that are where chance has put them
- * (BEP 42): when all of the former are taken there are ten in all.
- */
-const MOST_UNFIT = 4;
-const LEAST_FIT = 6;
 /** Nodes of one network that are asked. */
 const MOST_OF_NETWORK = 3;
 /** Of those that one node names, so many are tried until some of them have answered: liars name what is not there. */
@@ -314,24 +309,5 @@ export class Lookup {
       if (near.isFull) break;
     }
     return closest;
-  }
-}
-
-/** Counts the nearest nodes. */
-class Nearest {
-  #fit = 0;
-  #unfit = 0;
-
-  takes(fits: boolean): boolean {
-    return fits || this.#unfit < MOST_UNFIT;
-  }
-
-  add(fits: boolean): void {
-    if (fits) this.#fit++;
-    else this.#unfit++;
-  }
-
-  get isFull(): boolean {
-    return this.#fit >= LEAST_FIT && this.#fit + this.#unfit >= BUCKET_SIZE;
   }
 }
