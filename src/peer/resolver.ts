@@ -205,7 +205,7 @@ export class MetadataResolver implements ResolvingSwarm, AsyncDisposable {
     if (!this.connections.delete(connection)) return;
     this.#assembler.remove(connection.id);
     const address = dialAddressOf(connection);
-    if (!address || this.#isClosed || isConnectedTo(address, this.connections)) return;
+    if (!address || isConnectedTo(address, this.connections)) return;
     const now = performance.now();
     if (connection.peerIdKey === '') this.pool.failed(address, now, reason);
     else this.pool.disconnected(address, now, { wasUseful: connection.isUseful });

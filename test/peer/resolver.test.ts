@@ -183,6 +183,18 @@ test('we are not our own peer, and one that crosses our dial is connected once',
     await until(() => resolver.connections.size === 1 && resolver.openCount === 1);
   }));
 
+test('a resolver that is closed gives its addresses back', () =>
+  withPeers([{ metadata: 'none' }], async (peer) => {
+    const pool = new AddressPool();
+    const { resolver } = resolve(torrent, { pool });
+    resolver.add([peer.address], 'tracker');
+    await until(() => resolver.openCount === 1);
+    assert.equal(pool.waiting, 0);
+    await resolver[Symbol.asyncDispose]();
+    assert.equal(pool.waiting, 1);
+    await assert.rejects(resolver.done, { name: 'AbortError' });
+  }));
+
 test('a DHT port is told when both have a node, and heard', () =>
   withPeers([{ metadata: 'honest', dhtPort: 7001 }], async (peer) => {
     const nodes: PeerAddress[] = [];
