@@ -18,6 +18,8 @@ const SLOW_PIECE_MS = 10_000;
 const MOST_BATCH = 64;
 /** Requests beyond twice the pipeline, from which on the peer is asked for less. */
 const LEAST_TRIM = 8;
+/** … provided that what it owes would take it so long. */
+const LONG_MS = 2000;
 /** After a reject the peer is left in peace, twice as long each time. */
 const FIRST_HOLD_MS = 100;
 const LONGEST_HOLD_MS = 30_000;
@@ -142,7 +144,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     if (this.nowMs < this.#holdUntilMs) return;
     const target = this.isSnubbed ? 1 : this.pipeline.target;
     const room = target - this.requests.size;
-    if (this.requests.size > 2 * target + LEAST_TRIM) return this.#trim(target);
+    if (this.requests.size > 2 * target + LEAST_TRIM && this.#owesTooMuch) return this.#trim(target);
     if (room < Math.max(1, Math.min(target >> 2, MOST_BATCH))) return;
     const { assembler } = this.#context;
     const blocks = this.#chosen;
@@ -179,9 +181,11 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   /** The peer declines a request (BEP 6). */
   onReject(index: number, begin: number): void {
     const block = this.#numberOf(index, begin);
-    if (this.requests.remove(block) < 0) return;
+    // The answer to a cancel, even if the block was asked for once more since then.
+    if (this.#late.remove(block) >= 0 || this.requests.remove(block) < 0) return;
     this.#context.assembler.giveBack(block);
     this.#context.assembler.leave(this);
+    if (this.nowMs < this.#holdUntilMs) return; // one of many that come together
     this.#holdUntilMs = this.nowMs + Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(this.#rejects++, 10));
   }
 
@@ -200,6 +204,13 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     if (this.#place >= 0) assembler.abort(this.id, this.#block);
     for (const block of this.requests.clear()) assembler.giveBack(block);
     assembler.leave(this);
+  }
+
+  /** Whether it may drop what it owes, or takes so long for it that others had better be asked for the last of it. */
+  get #owesTooMuch(): boolean {
+    const { perSecond, limit } = this.pipeline;
+    const isLong = perSecond > 0 && this.requests.size * BLOCK_LENGTH > (perSecond * LONG_MS) / 1000;
+    return isLong || this.requests.size > limit;
   }
 
   /** It turned out slower than what it was asked for: the last of that is for others. */

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Bitfield } from '../../src/common/bitfield.js';
+import { BLOCK_LENGTH } from '../../src/common/pieces.js';
+import { BlockFetcher } from '../../src/peer/fetcher.js';
+import { MESSAGE, readUint32, REQUEST_LENGTH } from '../../src/peer/wire.js';
+import { PieceAssembler } from '../../src/piece/assembler.js';
+import { PiecePicker } from '../../src/piece/picker.js';
+import { Slots } from '../../src/piece/slots.js';
+
+const PIECES = 64;
+const LAYOUT = { pieceLength: 16 * BLOCK_LENGTH, pieceCount: PIECES, totalLength: PIECES * 16 * BLOCK_LENGTH };
+
+/** A fetcher with all pieces to get from a peer that has them, and what it sends. */
+function openFetcher() {
+  const picker = new PiecePicker(PIECES, { random: () => 0 });
+  const assembler = new PieceAssembler(LAYOUT, picker, new Slots(LAYOUT), {
+    onFull: (slot, index) => assembler.written(slot, index, true),
+    onGuilty: () => undefined,
+  });
+  const have = new Bitfield(PIECES);
+  have.fill();
+  picker.addPeer(have);
+  const sent: { id: number; index: number; begin: number }[] = [];
+  const context = { assembler, onDuplicate: () => undefined, onStarving: () => undefined, onPayload: () => undefined };
+  const fetcher = new BlockFetcher(1, have, context, 0, (bytes) => {
+    for (let at = 0; at < bytes.length; at += REQUEST_LENGTH) {
+      sent.push({ id: bytes[at + 4]!, index: readUint32(bytes, at + 5), begin: readUint32(bytes, at + 9) });
+    }
+  });
+  const bring = ({ index, begin }: { index: number; begin: number }): void => {
+    fetcher.onBlock(index, begin, BLOCK_LENGTH);
+    fetcher.onBlockBytes(new Uint8Array(BLOCK_LENGTH), 0, BLOCK_LENGTH);
+    fetcher.onBlockEnd();
+  };
+  return { fetcher, sent, bring };
+}
+
+test('a reject that answers a cancel does not touch the same block asked for again', () => {
+  const { fetcher, sent } = openFetcher();
+  fetcher.fill();
+  const [first] = sent.splice(0);
+  fetcher.cancel(first!.index * 16 + first!.begin / BLOCK_LENGTH);
+  assert.deepEqual(sent.splice(0), [{ ...first, id: MESSAGE.cancel }]);
+  fetcher.requests.add(first!.index * 16 + first!.begin / BLOCK_LENGTH, 0);
+  const owed = fetcher.requests.size;
+  fetcher.onReject(first!.index, first!.begin); // of the cancelled one
+  assert.equal(fetcher.requests.size, owed);
+  fetcher.onReject(first!.index, first!.begin);
+  assert.equal(fetcher.requests.size, owed - 1);
+});
+
+test('many rejects at once hold requests back as one does', () => {
+  const { fetcher, sent } = openFetcher();
+  fetcher.fill();
+  const asked = sent.splice(0);
+  for (const { index, begin } of asked) fetcher.onReject(index, begin);
+  assert.equal(fetcher.requests.size, 0);
+  fetcher.nowMs = 50;
+  fetcher.fill();
+  assert.deepEqual(sent, [], 'not at once');
+  fetcher.nowMs = 150;
+  fetcher.fill();
+  assert.notDeepEqual(sent, [], 'but soon');
+  for (const { index, begin } of sent.splice(0)) fetcher.onReject(index, begin);
+  fetcher.nowMs = 300;
+  fetcher.fill();
+  assert.equal(sent.length, 0, 'longer the second time');
+});
+
+for (const [what, everyMs, isTrimmed] of [
+  ['is left to bring what it owes', 1, false],
+  ['has the last of it taken back', 60, true],
+] as const) {
+  test(`a peer that was fast and brings a block in ${everyMs} ms now ${what}`, () => {
+    const { fetcher, sent, bring } = openFetcher();
+    const owed: { index: number; begin: number }[] = [];
+    const cancels: object[] = [];
+    const runFor = (ms: number, brings: (now: number) => number): void => {
+      for (const end: number = fetcher.nowMs + ms; fetcher.nowMs < end; fetcher.nowMs++) {
+        for (const block of owed.splice(0, brings(fetcher.nowMs))) bring(block);
+        fetcher.fill();
+        for (const { id, ...block } of sent.splice(0)) {
+          if (id === MESSAGE.request) owed.push(block);
+          else cancels.push(block);
+        }
+      }
+    };
+    fetcher.nowMs = 1;
+    runFor(25, () => 16);
+    assert.ok(owed.length > 100, `${owed.length} blocks in flight`);
+    runFor(2000, (now) => (now % everyMs === 0 ? 1 : 0));
+    assert.equal(cancels.length > 0, isTrimmed, `${cancels.length} cancels`);
+  });
+}
+
+test('a peer that keeps fewer requests than it owes is asked for no more than that', () => {
+  const { fetcher, sent } = openFetcher();
+  fetcher.fill();
+  sent.length = 0;
+  fetcher.pipeline.limitTo(4);
+  fetcher.fill();
+  assert.ok(sent.length > 0 && sent.every(({ id }) => id === MESSAGE.cancel));
+  assert.equal(fetcher.requests.size, 4);
+});
