@@ -1,117 +1,48 @@
 /** The state of one download, and the wiring of its stages. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import createDebug from 'debug';
-import { formatAddress, type PeerAddress } from './common/address.js';
+import { formatAddress, type HostPort, type PeerAddress } from './common/address.js';
 import { Bitfield } from './common/bitfield.js';
+import type { Download, DownloadOptions, DownloadStats, Notice } from './api.js';
 import { Closers } from './common/closers.js';
-import { bug, DiskError, MetainfoError, NoSourceError, TimeLimitError } from './common/errors.js';
+import { bug, DiskError, TimeLimitError } from './common/errors.js';
+import { resolveHosts } from './common/lookup.js';
 import { lengthOfPiece } from './common/pieces.js';
 import { RateMeter } from './common/rate.js';
 import { CLIENT } from './common/version.js';
+import { openSources } from './discovery.js';
 import { FileReader } from './file/reader.js';
 import { FileWriter } from './file/writer.js';
-import { decodeMetainfo } from './metainfo/decode.js';
+import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
+import { isMagnetLink, readSource } from './metainfo/source.js';
+import { AddressPool } from './peer/address-pool.js';
+import { PeerExchange } from './peer/extension/exchange.js';
 import { createPeerId } from './peer/handshake.js';
 import { PeerManager } from './peer/manager.js';
+import { MetadataResolver } from './peer/resolver.js';
 import { PieceAssembler } from './piece/assembler.js';
 import { PiecePicker } from './piece/picker.js';
 import { Slots } from './piece/slots.js';
+import { mayFollow, type Phase } from './phase.js';
+import { keepMetainfo, keptMetainfo, metainfoOf } from './resolve.js';
 import { Session } from './session.js';
-import { Announcer } from './tracker/announcer.js';
-import type { SourceStatus } from './tracker/source.js';
+import { formatSeconds, noMetadataError, stallError, type Stall } from './stall.js';
+import type { TransferTotals } from './tracker/source.js';
+import type { PeerSources } from './tracker/sources.js';
 
 const log = createDebug('torrent-dl:download');
-
-export interface DownloadOptions {
-  /** Folder to write below; made when missing. Default: the current one. */
-  readonly out?: string;
-  /** TCP port for incoming peers. Default: a free one of 6881–6889, else any. */
-  readonly port?: number;
-  /** Connections at once. Default 100. */
-  readonly maxPeers?: number;
-  /** Fetch pieces in order. */
-  readonly sequential?: boolean;
-  /** Go on uploading after completion, until closed or aborted. */
-  readonly seed?: boolean;
-  /** Peers to try beside those that are found. */
-  readonly peers?: readonly PeerAddress[];
-  /** Hash everything on disk again, whatever the resume state says. */
-  readonly recheck?: boolean;
-  /** Give up when nothing was received for so long. Default: never. */
-  readonly stallTimeoutMs?: number;
-  /** Give up when it takes longer than that in all. Default: never. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  readonly onNotice?: (notice: Notice) => void;
-}
-
-/** Something worth a line to the user while a download runs. Foreign text in it is escaped. */
-export interface Notice {
-  readonly level: 'warning' | 'info';
-  readonly text: string;
-}
-
-/** Which phase may follow which. */
-const NEXT = {
-  opening: ['checking', 'stopped', 'failed'],
-  checking: ['downloading', 'seeding', 'stopped', 'failed'],
-  downloading: ['seeding', 'stopped', 'failed'],
-  seeding: ['stopped', 'failed'],
-  stopped: [],
-  failed: [],
-} as const satisfies Record<string, readonly string[]>;
-
-/** `seeding`: everything is here; `stopped`: closed or aborted. */
-export type Phase = keyof typeof NEXT;
-
-/** A plain snapshot; lengths in bytes, rates in bytes per second over the last few seconds. */
-export interface DownloadStats {
-  readonly phase: Phase;
-  readonly name: string;
-  readonly totalLength: number;
-  /** Bytes verified and on disk. */
-  readonly haveLength: number;
-  /** Phase `checking`: 0 … 1. */
-  readonly checked: number;
-  readonly pieceCount: number;
-  readonly havePieces: number;
-  /** Pieces whose hash was wrong. */
-  readonly corruptPieces: number;
-  /** Payload received in this run, wasted blocks included. */
-  readonly downloaded: number;
-  readonly uploaded: number;
-  readonly wasted: number;
-  readonly downloadPerSecond: number;
-  readonly uploadPerSecond: number;
-  readonly etaSeconds: number | undefined;
-  readonly connectedPeers: number;
-  readonly connectedSeeds: number;
-  readonly knownPeers: number;
-  readonly bannedPeers: number;
-  readonly port: number;
-  readonly sources: readonly SourceStatus[];
-}
-
-/** One running download. Closing it says goodbye to peers and trackers (within 3 s) and saves the resume state. */
-export interface Download extends AsyncDisposable {
-  /** What is downloaded; undefined until it was read. */
-  readonly metainfo: Metainfo | undefined;
-  /** Every wanted byte is verified and on disk; rejects with the error that ended the download. */
-  readonly done: Promise<void>;
-  /** It was closed or aborted, after `done` or before; rejects with the error that ended it, also while seeding. */
-  readonly ended: Promise<void>;
-  stats(): DownloadStats;
-}
 
 /** How often time limits are looked at, and the resume state is saved. */
 const WATCH_MS = 250;
 const SAVE_MS = 60_000;
 const DEFAULT_MAX_PEERS = 100;
+/** What trackers are told to be left while the size is not known: as others do, one block. */
+const UNKNOWN_LEFT = 16_384;
 
 /**
- * Starts a download. `source` is the path of a `.torrent`, its bytes, or a `Metainfo`.
+ * Starts a download. `source` is the path of a `.torrent`, its http(s) URL, its bytes, a `Metainfo`, a magnet link or a
+ * bare v1 info hash.
  * Nothing is thrown here: `done` rejects with what went wrong.
  */
 export function download(source: string | Uint8Array | Metainfo, options: DownloadOptions = {}): Download {
@@ -139,6 +70,8 @@ class TorrentDownload implements Download {
   readonly #stopped = new AbortController();
   readonly #started: Promise<void>;
   #phase: Phase = 'opening';
+  #phaseAt = performance.now();
+  #name = '';
   /** The pieces that are verified and on disk. */
   #have = new Bitfield(0);
   #haveLength = 0;
@@ -154,7 +87,10 @@ class TorrentDownload implements Download {
   #savedAt = performance.now();
   #files: FileWriter | undefined;
   #peers: PeerManager | undefined;
-  #trackers: Announcer | undefined;
+  #resolver: MetadataResolver | undefined;
+  #sources: PeerSources | undefined;
+  #pool = new AddressPool();
+  readonly #exchange = new PeerExchange((addresses) => this.#add(addresses, 'PEX'));
   #port = 0;
   #resolveDone!: () => void;
   #rejectDone!: (error: unknown) => void;
@@ -186,7 +122,7 @@ class TorrentDownload implements Download {
     const left = totalLength - this.#haveLength;
     return {
       phase: this.#phase,
-      name: this.metainfo?.name ?? '',
+      name: this.metainfo?.name ?? this.#name,
       totalLength,
       haveLength: this.#haveLength,
       checked: this.#checked,
@@ -199,39 +135,83 @@ class TorrentDownload implements Download {
       downloadPerSecond,
       uploadPerSecond: this.#uploadRate.perSecond(now),
       etaSeconds: left > 0 && downloadPerSecond > 0 ? left / downloadPerSecond : undefined,
-      connectedPeers: this.#peers?.openCount ?? 0,
+      connectedPeers: (this.#peers ?? this.#resolver)?.openCount ?? 0,
       connectedSeeds: this.#peers?.seedCount ?? 0,
-      knownPeers: this.#peers?.pool.known ?? 0,
-      bannedPeers: this.#peers?.pool.banned ?? 0,
+      knownPeers: this.#pool.known,
+      bannedPeers: this.#pool.banned,
       port: this.#port,
-      sources: this.#trackers?.status() ?? [],
+      sources: this.#sources?.status() ?? [],
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop('stopped', abortError());
     await this.#started;
+    if (this.#sources) this.#closers.use(this.#sources); // first: trackers hear of the end while peers are there
     await this.#closers[Symbol.asyncDispose]();
   }
 
   // ── The line, from its end ────────────────────────────────────────────────────────────────────────────────────────
 
   async #start(source: string | Uint8Array | Metainfo): Promise<void> {
-    const metainfo = (this.metainfo = await read(source));
-    for (const warning of metainfo.warnings) this.#notice('warning', warning);
-    this.#have = new Bitfield(metainfo.pieceCount);
-    const session = this.#closers.use(await Session.open({ port: this.#options.port }));
+    const isRead = typeof source !== 'string' && !(source instanceof Uint8Array);
+    const torrent = isRead ? source : await readSource(source, this.#stopped.signal);
+    for (const warning of torrent.warnings) this.#notice('warning', warning);
+    const session = this.#closers.use(await Session.open(this.#options));
     this.#port = session.listener.port;
     if (this.#hasEnded()) return;
+    void this.#addNamed(this.#options.peers ?? []);
+    const watch = setInterval(() => this.#watch(), WATCH_MS);
+    this.#closers.defer(() => clearInterval(watch));
+    const metainfo = (this.metainfo = isMagnetLink(torrent) ? await this.#resolve(torrent, session) : torrent);
+    this.#have = new Bitfield(metainfo.pieceCount);
     const line = await this.#openLine(metainfo, session);
     await this.#check(line);
     if (this.#hasEnded()) return;
     if (this.#have.isFull) this.#complete();
     else this.#setPhase('downloading');
     if (this.#have.isFull && !this.#options.seed) return;
-    this.#openSources(line, this.#openPeers(line));
-    const watch = setInterval(() => this.#watch(), WATCH_MS);
-    this.#closers.defer(() => clearInterval(watch));
+    await this.#openPeers(line);
+    if (!this.#hasEnded()) await this.#openSources(session, metainfo);
+  }
+
+  /**
+   * Gets the info dictionary that a magnet link stands for: from an earlier run, or from peers (BEP 9). Those and the
+   * sources that found them go on with the download, unless the torrent turns out to be private (BEP 27).
+   */
+  async #resolve(magnet: Magnet, session: Session): Promise<Metainfo> {
+    const { out = '.' } = this.#options;
+    this.#name = magnet.name ?? Buffer.from(magnet.infoHash).toString('hex');
+    this.#setPhase('resolving');
+    void this.#addNamed(magnet.peers);
+    const kept = await keptMetainfo(out, magnet);
+    if (kept) return kept;
+    const { exchange, ...swarm } = await this.#swarmOptions(session, false);
+    const resolver = new MetadataResolver({
+      ...swarm,
+      infoHash: magnet.infoHash,
+      pool: this.#pool,
+      extensions: exchange ? [exchange] : [],
+      signal: this.#stopped.signal,
+    });
+    this.#resolver = this.#closers.use(resolver);
+    this.#closers.defer(session.listener.serve(magnet.infoHash, (peer) => resolver.accept(peer)));
+    await this.#openSources(session, magnet);
+    resolver.add([], 'user'); // begins with those that are known
+    const metainfo = metainfoOf(await resolver.done, magnet);
+    for (const warning of metainfo.warnings) this.#notice('warning', warning);
+    await keepMetainfo(out, metainfo);
+    if (metainfo.isPrivate) await this.#leavePublicSwarm();
+    return metainfo;
+  }
+
+  /** The torrent is private after all: whoever was found without its trackers is forgotten. */
+  async #leavePublicSwarm(): Promise<void> {
+    await this.#sources?.[Symbol.asyncDispose]();
+    await this.#resolver?.[Symbol.asyncDispose]();
+    this.#sources = this.#resolver = undefined;
+    this.#pool = new AddressPool();
+    if (this.#options.peers) await this.#addNamed(this.#options.peers);
   }
 
   #hasEnded(): boolean {
@@ -274,48 +254,79 @@ class TorrentDownload implements Download {
     }
   }
 
-  #openPeers({ metainfo, session, picker, assembler, reader }: Line): PeerManager {
+  async #openPeers({ metainfo, session, picker, assembler, reader }: Line): Promise<void> {
     const peers = new PeerManager({
+      ...(await this.#swarmOptions(session, metainfo.isPrivate)),
       metainfo,
-      peerId: this.#peerId,
+      pool: this.#pool,
       have: this.#have,
       picker,
       assembler,
       reader,
-      port: this.#port,
-      clientName: CLIENT,
-      maxPeers: this.#options.maxPeers ?? DEFAULT_MAX_PEERS,
       onPayload: (received, wasted) => this.#onPayload(received, wasted),
       onUploaded: (length) => {
         this.#uploaded += length;
         this.#uploadRate.add(length);
       },
       onReadError: (error) => this.#fail(error),
-      onBanned: (address) => this.#notice('warning', `banned ${formatAddress(address)}: it sent wrong data`),
-      onNeedPeers: () => this.#trackers?.requestPeers(),
     });
     this.#peers = this.#closers.use(peers);
     this.#closers.defer(session.listener.serve(metainfo.infoHash, (peer) => peers.accept(peer)));
-    if (this.#options.peers) peers.add(this.#options.peers, 'user');
-    return peers;
+    for (const peer of this.#resolver?.release() ?? []) peers.adopt(peer);
+    peers.add([], 'user'); // begins with those that are known
   }
 
-  #openSources({ metainfo }: Line, peers: PeerManager): void {
-    if (metainfo.trackers.length === 0) return;
-    const trackers = Announcer.open({
-      tiers: metainfo.trackers,
-      infoHash: metainfo.infoHash,
+  /** What connections are made with, before and after the info dictionary is here. */
+  async #swarmOptions(session: Session, isPrivate: boolean) {
+    const { dht: wantsDht = true, pex = true, maxPeers = DEFAULT_MAX_PEERS } = this.#options;
+    const dht = wantsDht && !isPrivate ? await session.dht() : undefined;
+    return {
       peerId: this.#peerId,
-      port: () => this.#port,
-      totals: () => ({
-        uploaded: this.#uploaded,
-        downloaded: this.#downloaded,
-        left: metainfo.totalLength - this.#haveLength,
-      }),
-      onPeers: (addresses, source) => peers.add(addresses, source),
-      onNotice: (text) => this.#notice('info', text),
-    });
-    this.#trackers = this.#closers.use(trackers);
+      port: this.#port,
+      clientName: CLIENT,
+      maxPeers,
+      dhtPort: dht && (await session.udp()).port,
+      exchange: pex && !isPrivate ? this.#exchange : undefined,
+      onNeedPeers: () => this.#sources?.requestPeers(),
+      onDhtNode: (address: PeerAddress) => dht?.addNode(address),
+      onBanned: (address: PeerAddress) =>
+        this.#notice('warning', `banned ${formatAddress(address)}: it sent wrong data`),
+    };
+  }
+
+  /** Begins to look for peers, unless that was done to get the info dictionary. */
+  async #openSources(session: Session, torrent: Magnet | Metainfo): Promise<void> {
+    this.#sources ??= await openSources(
+      session,
+      {
+        infoHash: torrent.infoHash,
+        peerId: this.#peerId,
+        trackers: torrent.trackers,
+        isPrivate: !isMagnetLink(torrent) && torrent.isPrivate,
+        port: () => this.#port,
+        totals: () => this.#totals(),
+        onPeers: (addresses, source) => this.#add(addresses, source),
+        onExternalIp: (host) => this.#pool.markSelf({ host, port: this.#port }),
+        onNotice: (text) => this.#notice('info', text),
+      },
+      this.#options,
+    );
+  }
+
+  #add(addresses: readonly PeerAddress[], source: string): void {
+    const swarm = this.#peers ?? this.#resolver;
+    if (swarm) swarm.add(addresses, source);
+    else this.#pool.add(addresses, source);
+  }
+
+  /** Peers that the user or his link names. */
+  async #addNamed(peers: readonly HostPort[]): Promise<void> {
+    this.#add(await resolveHosts(peers, (text) => this.#notice('warning', text)), 'user');
+  }
+
+  #totals(): TransferTotals {
+    const left = this.metainfo ? this.metainfo.totalLength - this.#haveLength : UNKNOWN_LEFT;
+    return { uploaded: this.#uploaded, downloaded: this.#downloaded, left };
   }
 
   // ── News ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -341,7 +352,7 @@ class TorrentDownload implements Download {
   }
 
   #complete(): void {
-    if (this.#phase === 'downloading') this.#trackers?.completed();
+    if (this.#phase === 'downloading') this.#sources?.completed();
     this.#setPhase('seeding');
     this.#peers?.dropSeeds();
     this.#files?.save(this.#have, { sync: false }).then(this.#resolveDone, (error: unknown) => this.#fail(error));
@@ -356,36 +367,29 @@ class TorrentDownload implements Download {
       this.#savedAt = now;
       this.#files?.save(this.#have).catch((error: unknown) => this.#fail(error));
     }
-    if (this.#phase !== 'downloading') return;
-    const { timeoutMs, stallTimeoutMs } = this.#options;
+    if (this.#phase === 'downloading' || this.#phase === 'resolving') this.#checkLimits(now);
+  }
+
+  #checkLimits(now: number): void {
+    const { timeoutMs, stallTimeoutMs, metadataTimeoutMs } = this.#options;
+    const isResolving = this.#phase === 'resolving';
     if (timeoutMs !== undefined && now - this.#startedAt > timeoutMs) {
-      this.#fail(new TimeLimitError('ERR_TIMEOUT', `not done within ${seconds(timeoutMs)}; run again to resume`));
+      this.#fail(new TimeLimitError('ERR_TIMEOUT', `not done within ${formatSeconds(timeoutMs)}; run again to resume`));
+    } else if (isResolving && metadataTimeoutMs !== undefined && now - this.#phaseAt > metadataTimeoutMs) {
+      this.#fail(noMetadataError(metadataTimeoutMs, this.#stall()));
     } else if (stallTimeoutMs !== undefined && now - this.#lastPayloadAt > stallTimeoutMs) {
-      this.#fail(this.#stallError(stallTimeoutMs));
+      this.#fail((isResolving ? noMetadataError : stallError)(stallTimeoutMs, this.#stall()));
     }
   }
 
-  /** Why nothing came: somebody has what we lack and does not send it, or nobody has it. */
-  #stallError(stallTimeoutMs: number): Error {
-    const { connectedPeers, sources } = this.stats();
-    const holders = [...(this.#peers?.connections ?? [])].filter((peer) => peer.isOpen && peer.amInterested).length;
-    if (holders > 0) {
-      const text = `nothing received for ${seconds(stallTimeoutMs)}: ${holders} peer(s) have the missing data and do not send it`;
-      return new TimeLimitError('ERR_STALLED', `${text}; run again to resume`);
-    }
-    const failures = this.#trackers?.failures() ?? [];
-    const isAnswered = sources.some((source) => source.state === 'working');
-    const who =
-      connectedPeers > 0
-        ? `none of ${connectedPeers} connected peers has the missing data`
-        : sources.length > 0 && !isAnswered
-          ? 'no tracker answered and no peer is connected'
-          : 'no peer could be reached';
-    return new NoSourceError(
-      'ERR_NO_SOURCE',
-      `nobody to download from for ${seconds(stallTimeoutMs)}: ${who}`,
-      failures,
-    );
+  #stall(): Stall {
+    const holders = this.#resolver?.offers ?? 0;
+    const interesting = [...(this.#peers?.connections ?? [])].filter((peer) => peer.isOpen && peer.amInterested);
+    return {
+      stats: this.stats(),
+      holders: this.#peers ? interesting.length : holders,
+      failures: this.#sources?.failures() ?? [],
+    };
   }
 
   readonly #onAbort = (): void => this.#stop('stopped', this.#options.signal?.reason ?? abortError());
@@ -406,12 +410,13 @@ class TorrentDownload implements Download {
 
   #setPhase(phase: Phase): void {
     if (this.#phase === phase) return;
-    if (!(NEXT[this.#phase] as readonly Phase[]).includes(phase)) {
+    if (!mayFollow(this.#phase, phase)) {
       if (this.#hasEnded()) return;
       bug(`phase ${phase} after ${this.#phase}`);
     }
     log('%s', phase);
     this.#phase = phase;
+    this.#phaseAt = this.#lastPayloadAt = performance.now();
   }
 
   #notice(level: Notice['level'], text: string): void {
@@ -419,21 +424,6 @@ class TorrentDownload implements Download {
   }
 }
 
-async function read(source: string | Uint8Array | Metainfo): Promise<Metainfo> {
-  if (source instanceof Uint8Array) return decodeMetainfo(source);
-  if (typeof source !== 'string') return source;
-  const bytes = await readFile(source).catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : String(code);
-    throw new MetainfoError('ERR_NO_TORRENT', `cannot read "${source}": ${why}`, { cause: error });
-  });
-  return decodeMetainfo(bytes);
-}
-
 function abortError(): Error {
   return new DOMException('the download was stopped', 'AbortError');
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 100) / 10} s`;
 }

@@ -1,23 +1,103 @@
+import createDebug from 'debug';
+import path from 'node:path';
+import type { HostPort } from './common/address.js';
+import { cacheFolder, readCache, writeCache } from './common/cache.js';
+import { Closers } from './common/closers.js';
+import { UdpPort } from './common/udp.js';
 import { DiskThreads } from './file/threads.js';
 import { PeerListener } from './peer/listener.js';
+import { PUBLIC_BOOTSTRAP } from './tracker/dht/bootstrap.js';
+import { Dht } from './tracker/dht/dht.js';
+import { Lsd } from './tracker/lsd.js';
 
-/** What downloads share: the listening port and the disk threads. */
+const log = createDebug('torrent-dl:session');
+
+const SAVE_DHT_MS = 10 * 60_000;
+/** The table takes some 20 KiB. */
+const MOST_DHT_LENGTH = 64 * 1024;
+
+export interface SessionOptions {
+  /** TCP port for incoming peers. Default: a free one of 6881–6889, else any. */
+  readonly port?: number | undefined;
+  /** UDP port for the DHT and for UDP trackers. Default: the same number if it is free, else any. */
+  readonly dhtPort?: number | undefined;
+  /** Nodes to enter the DHT by. Default: the well-known public ones. */
+  readonly dhtBootstrap?: readonly HostPort[] | undefined;
+  /** Where the DHT's table is kept between runs. Default: the user's cache folder. */
+  readonly cacheFolder?: string | undefined;
+}
+
+/** What downloads share: the listening port, the disk threads and, opened when first wanted, UDP port, DHT and LSD. */
 export class Session implements AsyncDisposable {
   readonly listener: PeerListener;
   readonly threads: DiskThreads;
+  readonly #options: SessionOptions;
+  readonly #closers = new Closers();
+  #udp: Promise<UdpPort> | undefined;
+  #dht: Promise<Dht> | undefined;
+  #lsd: Promise<Lsd> | undefined;
 
-  private constructor(listener: PeerListener, threads: DiskThreads) {
-    this.listener = listener;
-    this.threads = threads;
+  private constructor(listener: PeerListener, options: SessionOptions) {
+    this.#options = options;
+    this.threads = this.#closers.use(DiskThreads.open());
+    this.listener = this.#closers.use(listener);
   }
 
   /** @throws {UsageError} when `port` cannot be listened on */
-  static async open(options: { readonly port?: number | undefined } = {}): Promise<Session> {
-    const listener = await PeerListener.open(options.port);
-    return new Session(listener, DiskThreads.open());
+  static async open(options: SessionOptions = {}): Promise<Session> {
+    return new Session(await PeerListener.open(options.port), options);
+  }
+
+  /** @throws {UsageError} when `dhtPort` cannot be listened on */
+  udp(): Promise<UdpPort> {
+    const { dhtPort } = this.#options;
+    const port = dhtPort ?? this.listener.port;
+    return (this.#udp ??= this.#open(UdpPort.open({ port, isPortFixed: dhtPort !== undefined })));
+  }
+
+  /** @throws {UsageError} when `dhtPort` cannot be listened on */
+  dht(): Promise<Dht> {
+    return (this.#dht ??= this.#openDht());
+  }
+
+  lsd(): Promise<Lsd> {
+    return (this.#lsd ??= this.#open(Lsd.open()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.listener[Symbol.asyncDispose](), this.threads[Symbol.asyncDispose]()]);
+    await Promise.allSettled([this.#udp, this.#dht, this.#lsd]); // what is just being opened is to be closed, too
+    await this.#closers[Symbol.asyncDispose]();
+  }
+
+  async #open<T extends AsyncDisposable>(opening: Promise<T>): Promise<T> {
+    return this.#closers.use(await opening);
+  }
+
+  async #openDht(): Promise<Dht> {
+    const { dhtBootstrap, cacheFolder: folder = cacheFolder() } = this.#options;
+    const file = path.join(folder, 'dht');
+    const [udp, state] = await Promise.all([this.udp(), readCache(file, MOST_DHT_LENGTH)]);
+    const dht = Dht.open({
+      network: udp,
+      bootstrap: dhtBootstrap ?? PUBLIC_BOOTSTRAP,
+      families: udp.hasIpv6 ? ['ipv4', 'ipv6'] : ['ipv4'],
+      ...(state && { state }),
+    });
+    const save = async (): Promise<void> => {
+      const { nodes4, nodes6 } = dht.status();
+      if (nodes4 + nodes6 === 0) return; // a run offline leaves the table as it was
+      await writeCache(file, dht.save()).catch((error: unknown) => log('the table of the DHT is not kept: %o', error));
+    };
+    const timer = setInterval(() => void save(), SAVE_DHT_MS);
+    this.#closers.defer(() => clearInterval(timer));
+    this.#closers.defer(
+      udp.handle(
+        (bytes) => Dht.claims(bytes),
+        (bytes, from) => dht.receive(bytes, from),
+      ),
+    );
+    this.#closers.use(dht);
+    this.#closers.defer(save);
+    return dht;
   }
 }

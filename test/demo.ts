@@ -81,7 +81,7 @@ async function demo(folder: string): Promise<void> {
   say(`starting a tracker and ${SEEDS} seeds …`);
   const seeds: Download[] = [];
   try {
-    for (const out of seedFolders) seeds.push(download(torrent.bytes, { out, seed: true }));
+    for (const out of seedFolders) seeds.push(download(torrent.bytes, { out, seed: true, dht: false, lsd: false }));
     await Promise.all(seeds.map((seed) => seed.done));
     await Promise.all(seeds.map((seed) => tracker.heard(({ port }) => port === seed.stats().port)));
 

@@ -1,5 +1,7 @@
 /** The texts of `--help` and of a call without operands; at most 80 columns. */
 
+const COLUMNS = 80;
+
 /** A row of the help: an option under a heading. */
 export interface HelpRow {
   readonly group: string;
@@ -25,7 +27,9 @@ const EXAMPLES: readonly (readonly [command: string, meaning: string])[] = [
   ['torrent-dl debian.torrent', 'download into the current folder'],
   ['torrent-dl -o ~/iso debian.torrent', '… into another folder'],
   ['torrent-dl --seed debian.torrent', '… and share it until Ctrl-C'],
-  ['curl -sL URL | torrent-dl -q -o iso -', 'torrent from standard input, no output'],
+  ["torrent-dl 'magnet:?xt=urn:btih:…'", 'what a magnet link stands for'],
+  ['torrent-dl https://example.org/x', 'a torrent by its URL'],
+  ['curl -sL URL | torrent-dl -q -o iso -', 'from standard input, no output'],
 ];
 
 const USAGE = 'Usage: torrent-dl [options] <torrent>';
@@ -41,8 +45,10 @@ export function formatHelp(options: readonly HelpRow[]): string {
   return [
     USAGE,
     '',
-    'Downloads what a .torrent file describes. An interrupted download goes on where',
-    'it stopped: run the same command again. A duration is 90, 90s, 5m or 2h.',
+    'Downloads what a torrent describes: a .torrent file, its URL, a magnet link or',
+    'an info hash. An interrupted download goes on where it stopped: run the same',
+    'command again. A duration is 90, 90s, 5m or 2h. Options can be set by variables',
+    'such as TORRENT_DL_OUT or TORRENT_DL_DHT=false, too.',
     ...sections.map(([heading, body]) => `\n${heading}\n${body}`),
     '',
   ].join('\n');
@@ -60,5 +66,20 @@ function columns({ flags, help }: HelpRow): readonly [string, string] {
 
 function table(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n');
+  return rows
+    .flatMap(([left, right]) =>
+      wrap(right, COLUMNS - width - 4).map((line, at) => `  ${(at === 0 ? left : '').padEnd(width)}  ${line}`),
+    )
+    .join('\n');
+}
+
+/** A text in lines of at most `most` characters, broken between words. */
+function wrap(text: string, most: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= most) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

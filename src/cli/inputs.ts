@@ -1,11 +1,7 @@
-/** What has to be fetched before a download can start: a torrent on standard input, addresses of named hosts. */
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+/** What has to be read before a download can start: a torrent on standard input. */
 import { addAbortSignal, type Readable } from 'node:stream';
 
-import { UsageError, type PeerAddress } from '../index.js';
-
-import type { HostPort } from './options.js';
+import { UsageError } from '../index.js';
 
 /** No torrent is near that size; it bounds what an endless pipe can take of our memory. */
 const MAX_TORRENT_LENGTH = 256 * 2 ** 20;
@@ -28,24 +24,4 @@ export async function readTorrent(stdin: Readable & { isTTY?: boolean }, signal:
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-/** Addresses of `--peer` hosts; `onFailure` hears of names that cannot be resolved, for other peers may do. */
-export async function resolvePeers(
-  peers: readonly HostPort[],
-  onFailure: (line: string) => void,
-): Promise<readonly PeerAddress[]> {
-  const resolved = await Promise.all(
-    peers.map(async ({ host, port }) => {
-      if (isIP(host) !== 0) return [{ host, port }];
-      try {
-        const addresses = await lookup(host, { all: true });
-        return addresses.map(({ address }) => ({ host: address, port }));
-      } catch (error) {
-        onFailure(`cannot resolve the peer "${host}": ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-        return [];
-      }
-    }),
-  );
-  return resolved.flat();
 }

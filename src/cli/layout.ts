@@ -51,6 +51,7 @@ export function layoutLine(stats: DownloadStats, name: string, width: number, dr
 export function plainLine(stats: DownloadStats): string {
   const { phase, haveLength, totalLength } = stats;
   if (phase === 'opening') return 'opening';
+  if (phase === 'resolving') return `resolving: ${peers(stats)}`;
   const percent = formatPercent(progressOf(stats) ?? 1);
   if (phase === 'checking') return `checking: ${percent} of ${formatBytes(totalLength)}`;
   const up = `${formatRate(stats.uploadPerSecond)} up, ${peers(stats)}`;
@@ -62,7 +63,7 @@ export function plainLine(stats: DownloadStats): string {
 
 /** How far the phase is, 0 … 1; undefined where there is no end to come to. */
 function progressOf(stats: DownloadStats): number | undefined {
-  if (stats.phase === 'opening' || stats.phase === 'seeding') return undefined;
+  if (['opening', 'resolving', 'seeding'].includes(stats.phase)) return undefined;
   if (stats.phase === 'checking') return stats.checked;
   return stats.totalLength === 0 ? 1 : stats.haveLength / stats.totalLength;
 }
@@ -75,6 +76,11 @@ function fieldsOf(stats: DownloadStats, signs: Signs): readonly Field[] {
     return [{ text: 'seeding', rank: 0 }, { ...up, rank: 1 }, { text: sum, rank: 5 }, count];
   }
   if (stats.phase === 'opening') return [{ text: 'opening', rank: 0 }];
+  if (stats.phase === 'resolving')
+    return [
+      { text: 'resolving', rank: 0 },
+      { ...count, rank: 1 },
+    ];
   const percent = { text: formatPercent(progressOf(stats) ?? 1).padStart(4), rank: 0 };
   if (stats.phase === 'checking') return [percent, { text: 'checking', rank: 1 }];
   if (stats.phase !== 'downloading') return [percent, { text: stats.phase, rank: 1 }];

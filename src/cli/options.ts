@@ -2,17 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
+import type { HostPort } from '../index.js';
 import { formatHelp, formatUsage } from './help.js';
 
-/** A host as the user wrote it (name or IP address, no brackets) and a port. */
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** One option; one without `parse` is a switch. */
+/** One option; one without `parse` is a switch, `--no-x` one that is on by default. */
 interface OptionSpec {
-  readonly group: 'Download' | 'Network' | 'Output';
+  readonly group: 'Download' | 'Network' | 'Peers' | 'Output';
   readonly flags: string;
   readonly help: string;
   readonly parse?: (text: string, previous?: never) => unknown;
@@ -23,6 +18,12 @@ const OPTIONS = {
   seed: { group: 'Download', flags: '--seed', help: 'when complete, go on uploading until stopped' },
   sequential: { group: 'Download', flags: '--sequential', help: 'fetch the pieces in order' },
   recheck: { group: 'Download', flags: '--recheck', help: 'hash everything on disk again first' },
+  metadataTimeout: {
+    group: 'Download',
+    flags: '--metadata-timeout <duration>',
+    help: "give up when a magnet link's metadata does not come for so long",
+    parse: duration,
+  },
   timeout: {
     group: 'Download',
     flags: '--timeout <duration>',
@@ -48,9 +49,31 @@ const OPTIONS = {
     parse: integer(1, 10_000),
   },
   peer: {
-    group: 'Network',
+    group: 'Peers',
     flags: '--peer <host:port>',
     help: 'a peer to try beside those found; repeatable',
+    parse: hostPorts,
+  },
+  tracker: {
+    group: 'Peers',
+    flags: '--tracker <url>',
+    help: 'a tracker to ask, before those of the torrent; repeatable',
+    parse: trackers,
+  },
+  trackers: { group: 'Peers', flags: '--no-trackers', help: "leave out the torrent's own trackers" },
+  dht: { group: 'Peers', flags: '--no-dht', help: 'do without the DHT' },
+  pex: { group: 'Peers', flags: '--no-pex', help: 'do not exchange peers with peers' },
+  lsd: { group: 'Peers', flags: '--no-lsd', help: 'do not look for peers in the local network' },
+  dhtPort: {
+    group: 'Peers',
+    flags: '--dht-port <number>',
+    help: 'UDP port of DHT and UDP trackers (default: as --port)',
+    parse: integer(1, 65_535),
+  },
+  dhtBootstrap: {
+    group: 'Peers',
+    flags: '--dht-bootstrap <host:port>',
+    help: 'a node to enter the DHT by, instead of the public ones; repeatable',
     parse: hostPorts,
   },
   quiet: { group: 'Output', flags: '-q, --quiet', help: 'print nothing but errors' },
@@ -70,7 +93,7 @@ export type CommandLine =
   | { readonly kind: 'mistake'; readonly message: string };
 
 /** Reads the words after the program's name. Never throws on what a user can type. */
-export function parseCommandLine(argv: readonly string[]): CommandLine {
+export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): CommandLine {
   let printed = '';
   const program = new Command('torrent-dl')
     .argument('[torrent]')
@@ -81,23 +104,58 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     .exitOverride();
   for (const { flags, help, ...spec } of Object.values<OptionSpec>(OPTIONS)) {
     const option = new Option(flags, help);
+    // First, or the switch is on by default; it takes back what the environment says.
+    if (option.negate) program.addOption(new Option(`--${option.attributeName()}`));
     program.addOption(
       spec.parse ? option.argParser(spec.parse as (text: string, previous: unknown) => unknown) : option,
     );
   }
+  let settings: Record<string, unknown>;
   try {
     program.parse(argv, { from: 'user' });
+    settings = { ...settingsOf(env), ...program.opts() };
   } catch (error) {
+    if (error instanceof SettingError) return { kind: 'mistake', message: error.message };
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: 'text', text: printed };
     return { kind: 'mistake', message: reword(error) };
   }
   const torrent = program.args[0];
-  const options = program.opts<Options>();
+  const options = settings as Options;
   if (torrent === undefined) return { kind: 'usage', text: formatUsage() };
   if (torrent === '') return { kind: 'mistake', message: 'the name of the torrent is empty' };
   if (options.quiet && options.verbose) return { kind: 'mistake', message: '--quiet and --verbose exclude each other' };
   return { kind: 'download', torrent, options };
+}
+
+class SettingError extends Error {}
+
+/** What the environment sets: `TORRENT_DL_OUT` and so on. An empty value is as if it were not there. */
+function settingsOf(env: NodeJS.ProcessEnv): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const [key, { parse }] of Object.entries<OptionSpec>(OPTIONS)) {
+    const name = variableOf(key);
+    const value = env[name];
+    if (value === undefined || value === '') continue;
+    try {
+      settings[key] = parse ? parse(value) : switchOf(value);
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error;
+      throw new SettingError(`environment variable ${name}: ${error.message}`);
+    }
+  }
+  return settings;
+}
+
+/** `maxPeers` → `TORRENT_DL_MAX_PEERS` */
+function variableOf(key: string): string {
+  return `TORRENT_DL_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+}
+
+function switchOf(value: string): boolean {
+  if (/^(?:1|true|yes|on)$/i.test(value)) return true;
+  if (/^(?:0|false|no|off)$/i.test(value)) return false;
+  throw new InvalidArgumentError('neither true nor false');
 }
 
 /** Commander's message as one of ours: lower case, one line. */
@@ -147,6 +205,12 @@ function duration(value: string): number {
   const ms = number === '' ? NaN : Math.round(Number(number) * UNIT_MS[unit]!);
   if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
   throw new InvalidArgumentError('not a duration such as 90, 90s, 5m or 2h, more than 0');
+}
+
+/** An announce URL; appended to those before. */
+function trackers(value: string, previous: readonly string[] = []): readonly string[] {
+  if (/^(?:https?|udp):\/\//i.test(value) && URL.canParse(value)) return [...previous, value];
+  throw new InvalidArgumentError('not an http, https or udp URL');
 }
 
 /** `192.0.2.1:6881`, `[2001:db8::1]:6881`, `example.org:6881`; appended to those before. */

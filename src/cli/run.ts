@@ -6,7 +6,7 @@ import { escapeControl, type Download, type DownloadOptions, type DownloadStats,
 
 import { describeError, exitCodeOf } from './exit.js';
 import { formatBytes, formatDuration, formatRate } from './format.js';
-import { readTorrent, resolvePeers } from './inputs.js';
+import { readTorrent } from './inputs.js';
 import type { Options } from './options.js';
 import { openProgress, progressStyle, type Progress } from './progress.js';
 import { StopSignals } from './signals.js';
@@ -52,12 +52,9 @@ class Runner {
   async run(torrent: string, start: StartDownload): Promise<number> {
     const { signal } = this.#signals;
     const source = torrent === '-' ? await readTorrent(process.stdin, signal) : torrent;
-    const peers = resolvePeers(this.#options.peer ?? [], (text) => this.#onNotice({ level: 'warning', text }));
-    const resolved = (await Promise.race([peers, this.#signals.stopped()])) ?? [];
 
     await using download = start(source, {
       ...engineOptions(this.#options),
-      peers: resolved,
       signal,
       onNotice: (notice) => this.#onNotice(notice),
     });
@@ -112,27 +109,16 @@ class Runner {
   }
 }
 
+/** The options under the library's names; what was not given is left to the library. */
 function engineOptions(options: Options): DownloadOptions {
-  const {
-    out = '.',
-    port,
-    maxPeers,
-    timeout,
-    stallTimeout,
-    seed = false,
-    sequential = false,
-    recheck = false,
-  } = options;
-  return {
-    out,
-    seed,
-    sequential,
-    recheck,
-    ...(port !== undefined && { port }),
-    ...(maxPeers !== undefined && { maxPeers }),
-    ...(timeout !== undefined && { timeoutMs: timeout }),
-    ...(stallTimeout !== undefined && { stallTimeoutMs: stallTimeout }),
+  const { timeout, stallTimeout, metadataTimeout, tracker, trackers, peer } = options;
+  const { out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap } = options;
+  const named = {
+    ...{ out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap },
+    ...{ timeoutMs: timeout, stallTimeoutMs: stallTimeout, metadataTimeoutMs: metadataTimeout },
+    ...{ trackers: tracker, useTorrentTrackers: trackers, peers: peer },
   };
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
 }
 
 /** `done: NAME, 2.00 GiB in 3.1 s (660 MiB/s), uploaded 0 B`. */

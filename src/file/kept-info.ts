@@ -4,18 +4,20 @@ import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, diskError } from './disk-error.js';
 import { NOFOLLOW, OutFolder, STATE_FOLDER } from './out-folder.js';
+import { makeOutFolder } from './scan.js';
 
 /** Nothing larger was ever kept. */
 const MOST_LENGTH = 64 * 1024 * 1024;
 
 /**
  * Keeps the info dictionary that a magnet link stood for, beside the resume state, so that a later run need not ask peers
- * for it: `<out>/.torrent-dl/<info hash>.info`. The folder `out` must be there.
+ * for it: `<out>/.torrent-dl/<info hash>.info`. The folder `out` is made when missing.
  * @throws {DiskError}
  */
 export async function keepInfo(out: string, infoHash: Uint8Array, infoBytes: Uint8Array): Promise<void> {
   const place = placeOf(out, infoHash);
   const draft = `${place}.${process.pid}.new`;
+  makeOutFolder(out);
   try {
     new OutFolder(out).enter(STATE_FOLDER, true);
     await rm(draft, { force: true });

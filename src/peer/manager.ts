@@ -9,6 +9,7 @@ import { Choker } from './choker.js';
 import { PeerConnection, type Swarm } from './connection.js';
 import { DialPace } from './dial-pace.js';
 import { hedge } from './endgame.js';
+import type { PeerExchange } from './extension/exchange.js';
 import type { Extension } from './extension/link.js';
 import type { BlockFetcher } from './fetcher.js';
 import { clientName, type Handshake } from './handshake.js';
@@ -24,6 +25,7 @@ const TICK_MS = 100;
 const RECHOKE_MS = 10_000;
 const NEED_PEERS_MS = 5000;
 const TURNOVER_MS = 10_000;
+const EXCHANGE_MS = 1000;
 /** A connection may be of no use to either side for so long when others wait for its place. */
 const USELESS_AFTER_MS = 60_000;
 export interface PeerManagerOptions {
@@ -41,8 +43,8 @@ export interface PeerManagerOptions {
   readonly pool?: AddressPool | undefined;
   /** The UDP port of our DHT node, if we have one. */
   readonly dhtPort?: number | undefined;
-  /** What we understand beside metadata, such as `ut_pex`. */
-  readonly extensions?: readonly Extension[];
+  /** Tells peers of peers; missing when that is not wanted. */
+  readonly exchange?: PeerExchange | undefined;
   /** Payload bytes came, of which so many were of no use. */
   readonly onPayload: (received: number, wasted: number) => void;
   readonly onUploaded: (length: number) => void;
@@ -79,6 +81,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
   #rechokeAt = 0;
   #needPeersAt = 0;
   #turnoverAt = 0;
+  #exchangeAt = 0;
   #isClosed = false;
 
   constructor(options: PeerManagerOptions) {
@@ -91,7 +94,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     this.port = options.port;
     this.clientName = options.clientName;
     this.dhtPort = options.dhtPort;
-    this.extensions = options.extensions ?? [];
+    this.extensions = options.exchange ? [options.exchange] : [];
     this.#picker = options.picker;
     this.#lastTickAt = performance.now();
     this.#pace = new DialPace(this.#lastTickAt);
@@ -286,12 +289,18 @@ export class PeerManager implements Swarm, AsyncDisposable {
     for (const connection of [...this.connections]) connection.tick(now);
     if (now >= this.#rechokeAt) this.#rechoke(now);
     if (now >= this.#turnoverAt) this.#turnOver(now);
+    if (now >= this.#exchangeAt) this.#tell(now);
     this.#dial(now);
     const isShort = this.connections.size < this.#options.maxPeers && this.pool.nextDueAt > now;
     if (isShort && now >= this.#needPeersAt) {
       this.#needPeersAt = now + NEED_PEERS_MS;
       this.#options.onNeedPeers();
     }
+  }
+
+  #tell(now: number): void {
+    this.#exchangeAt = now + EXCHANGE_MS;
+    this.#options.exchange?.tell(this.connections);
   }
 
   #rechoke(now: number): void {

@@ -29,7 +29,16 @@ export async function benchDownload(): Promise<Figure[]> {
 async function run(folder: string, length: number, pieceLength: number): Promise<number> {
   await using seed = await openSeed(folder, length, pieceLength);
   const startedAt = performance.now();
-  const words = [seed.file, '-q', '-o', path.join(folder, 'out'), '--peer', `127.0.0.1:${seed.port}`];
+  const words = [
+    seed.file,
+    '-q',
+    '--no-dht',
+    '--no-lsd',
+    '-o',
+    path.join(folder, 'out'),
+    '--peer',
+    `127.0.0.1:${seed.port}`,
+  ];
   const child = spawn(process.execPath, [EXECUTABLE, ...words], { stdio: 'inherit' });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`the download ended with ${code}`);
@@ -43,7 +52,17 @@ export async function openSeed(folder: string, length: number, pieceLength: numb
   await writeFile(file, torrent.bytes);
   await writeContent(torrent, path.join(folder, 'seed'));
   const port = 20_000 + (process.pid % 20_000);
-  const words = [EXECUTABLE, file, '-o', path.join(folder, 'seed'), '--seed', '-p', String(port)];
+  const words = [
+    EXECUTABLE,
+    file,
+    '-o',
+    path.join(folder, 'seed'),
+    '--seed',
+    '--no-dht',
+    '--no-lsd',
+    '-p',
+    String(port),
+  ];
   const seed = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
   for await (const chunk of seed.stderr) if (String(chunk).includes('seeding until')) break;
   return {

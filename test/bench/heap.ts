@@ -31,7 +31,12 @@ async function profile(file: string, port: number): Promise<HeapProfiler.Samplin
     includeObjectsCollectedByMajorGC: true,
     includeObjectsCollectedByMinorGC: true,
   });
-  await using running = download(file, { out: path.join(folder, 'out'), peers: [{ host: '127.0.0.1', port }] });
+  await using running = download(file, {
+    out: path.join(folder, 'out'),
+    peers: [{ host: '127.0.0.1', port }],
+    dht: false,
+    lsd: false,
+  });
   await running.done;
   const { profile } = await inspector.post('HeapProfiler.stopSampling');
   return profile.head;

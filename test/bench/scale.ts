@@ -38,7 +38,9 @@ async function makeHuge(folder: string, pieceCount: number, pieceLength: number)
 }
 
 function start(huge: Huge, out: string, ...words: string[]): ChildProcess {
-  return spawn(process.execPath, [EXECUTABLE, huge.file, '-q', '-o', out, ...words], { stdio: 'inherit' });
+  return spawn(process.execPath, [EXECUTABLE, huge.file, '-q', '--no-dht', '--no-lsd', '-o', out, ...words], {
+    stdio: 'inherit',
+  });
 }
 
 /** A field of /proc/PID/status, in MiB. */

@@ -4,29 +4,31 @@ import { test } from 'node:test';
 import { parseCommandLine, type Options } from '../../src/cli/options.js';
 import { textWidth } from '../../src/cli/width.js';
 
+const parse = (argv: readonly string[], env: NodeJS.ProcessEnv = {}) => parseCommandLine(argv, env);
+
 function optionsOf(...argv: string[]): Options {
-  const parsed = parseCommandLine([...argv, 'x.torrent']);
+  const parsed = parse([...argv, 'x.torrent']);
   assert.equal(parsed.kind, 'download', JSON.stringify(parsed));
   return parsed.options;
 }
 
 function mistake(...argv: string[]): string {
-  const parsed = parseCommandLine(argv);
+  const parsed = parse(argv);
   assert.equal(parsed.kind, 'mistake', JSON.stringify(parsed));
   assert.doesNotMatch(parsed.message, /\n/);
   return parsed.message;
 }
 
 test('a torrent alone leaves every option to the engine', () => {
-  assert.deepEqual(parseCommandLine(['x.torrent']), { kind: 'download', torrent: 'x.torrent', options: {} });
+  assert.deepEqual(parse(['x.torrent']), { kind: 'download', torrent: 'x.torrent', options: {} });
 });
 
 test('a lone dash is the torrent on standard input', () => {
-  assert.deepEqual(parseCommandLine(['-']), { kind: 'download', torrent: '-', options: {} });
+  assert.deepEqual(parse(['-']), { kind: 'download', torrent: '-', options: {} });
 });
 
 test('after -- a word is the torrent, whatever it looks like', () => {
-  assert.deepEqual(parseCommandLine(['--', '-x.torrent']), { kind: 'download', torrent: '-x.torrent', options: {} });
+  assert.deepEqual(parse(['--', '-x.torrent']), { kind: 'download', torrent: '-x.torrent', options: {} });
 });
 
 test('options work in every spelling that GNU users expect', () => {
@@ -96,25 +98,73 @@ test('what is unknown, too much or contradictory is a mistake', () => {
 
 test('without a torrent the usage is shown', () => {
   for (const argv of [[], ['--seed']]) {
-    const parsed = parseCommandLine(argv);
+    const parsed = parse(argv);
     assert.equal(parsed.kind, 'usage');
     assert.match(parsed.text, /^Usage: torrent-dl \[options\] <torrent>\n/);
   }
 });
 
 test('the help shows every option within 80 columns, examples first', () => {
-  const parsed = parseCommandLine(['--help']);
+  const parsed = parse(['--help']);
   assert.equal(parsed.kind, 'text');
   for (const line of parsed.text.split('\n')) assert.ok(textWidth(line) <= 80, line);
   for (const word of ['--out', '--port', '--max-peers', '--sequential', '--seed', '--peer', '--timeout', '--help']) {
     assert.ok(parsed.text.includes(word), word);
   }
   const sections = [...parsed.text.matchAll(/^(\w[\w ]*):$/gm)].map((match) => match[1]);
-  assert.deepEqual(sections, ['Examples', 'Download', 'Network', 'Output', 'Exit codes']);
+  assert.deepEqual(sections, ['Examples', 'Download', 'Network', 'Peers', 'Output', 'Exit codes']);
 });
 
 test('the version is one line', () => {
-  const parsed = parseCommandLine(['--version']);
+  const parsed = parse(['--version']);
   assert.equal(parsed.kind, 'text');
   assert.match(parsed.text, /^torrent-dl \d+\.\d+\.\d+\n$/);
+});
+
+test('ways of finding peers are switched off one by one, and on again over the environment', () => {
+  assert.deepEqual(optionsOf('--no-dht', '--no-pex', '--no-lsd', '--no-trackers'), {
+    dht: false,
+    pex: false,
+    lsd: false,
+    trackers: false,
+  });
+  const parsed = parse(['--dht', 'x'], { TORRENT_DL_DHT: 'no', TORRENT_DL_LSD: 'off', TORRENT_DL_PEX: '' });
+  assert.deepEqual(parsed, { kind: 'download', torrent: 'x', options: { dht: true, lsd: false } });
+});
+
+test('an environment variable sets what no option does, and is named when it makes no sense', () => {
+  const env = { TORRENT_DL_OUT: 'there', TORRENT_DL_MAX_PEERS: '7', TORRENT_DL_SEED: '1' };
+  assert.deepEqual(parse(['x'], env), {
+    kind: 'download',
+    torrent: 'x',
+    options: { out: 'there', maxPeers: 7, seed: true },
+  });
+  const wrong = parse(['x'], { TORRENT_DL_SEED: 'perhaps' });
+  assert.deepEqual(wrong, {
+    kind: 'mistake',
+    message: 'environment variable TORRENT_DL_SEED: neither true nor false',
+  });
+});
+
+test('trackers and bootstrap nodes add up, and a tracker is an announce URL', () => {
+  assert.deepEqual(
+    optionsOf(
+      '--tracker',
+      'http://a/b',
+      '--tracker',
+      'udp://c:1',
+      '--dht-bootstrap',
+      'n:1',
+      '--dht-bootstrap',
+      '[::1]:2',
+    ),
+    {
+      tracker: ['http://a/b', 'udp://c:1'],
+      dhtBootstrap: [
+        { host: 'n', port: 1 },
+        { host: '::1', port: 2 },
+      ],
+    },
+  );
+  assert.match(mistake('--tracker', 'wss://x', 'x.torrent'), /not an http, https or udp URL/);
 });

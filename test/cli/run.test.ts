@@ -55,34 +55,18 @@ test('the summary tells what was there already', async () => {
 
 test('options reach the engine, and only those that were given', async () => {
   const { options } = await runCaught({}, complete);
-  assert.deepEqual(Object.keys(options!).sort(), [
-    'onNotice',
-    'out',
-    'peers',
-    'recheck',
-    'seed',
-    'sequential',
-    'signal',
-  ]);
+  assert.deepEqual(Object.keys(options!).sort(), ['onNotice', 'signal']);
   const given = await runCaught(
     { timeout: 5, stallTimeout: 6, port: 7, maxPeers: 8, out: 'o', recheck: true },
     complete,
   );
   const { timeoutMs, stallTimeoutMs, port, maxPeers, out, recheck } = given.options!;
   assert.deepEqual([timeoutMs, stallTimeoutMs, port, maxPeers, out, recheck], [5, 6, 7, 8, 'o', true]);
-});
-
-test('named peers are resolved, and one that cannot be is a warning', async () => {
-  const peer = [
-    { host: '2001:db8::1', port: 1 },
-    { host: 'localhost', port: 2 },
-    { host: 'no-such-host.invalid', port: 3 },
-  ];
-  const { options, stderr } = await runCaught({ peer }, complete);
-  assert.deepEqual(options!.peers![0], { host: '2001:db8::1', port: 1 });
-  assert.ok(options!.peers!.some(({ host, port }) => port === 2 && ['127.0.0.1', '::1'].includes(host)));
-  assert.ok(!options!.peers!.some(({ port }) => port === 3));
-  assert.match(stderr, /^torrent-dl: warning: cannot resolve the peer "no-such-host\.invalid": /);
+  const peers = [{ host: 'a', port: 1 }];
+  const asked = await runCaught({ peer: peers, tracker: ['http://t'], trackers: false, metadataTimeout: 9 }, complete);
+  assert.deepEqual(asked.options!.peers, peers);
+  assert.deepEqual(asked.options!.trackers, ['http://t']);
+  assert.deepEqual([asked.options!.useTorrentTrackers, asked.options!.metadataTimeoutMs], [false, 9]);
 });
 
 test('an error of the engine is one line and its exit code', async () => {

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { download, type Download } from '../../src/download.js';
+import type { Download } from '../../src/api.js';
+import { downloadHere } from '../helpers/download.js';
 import { decodeMetainfo } from '../../src/metainfo/decode.js';
 import { decodeExtensionHandshake } from '../../src/peer/extension/handshake.js';
 import { decodeMetadataMessage, encodeMetadataRequest } from '../../src/peer/extension/metadata.js';
@@ -18,7 +19,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 const torrent = makeTorrent(randomBytes('connection', 400_000), { info: { padding: randomBytes('padding', 40_000) } });
 
 function leech(peer: ScriptedPeer): Download {
-  return download(torrent.bytes, { out: path.join(folder, String(peer.address.port)), peers: [peer.address] });
+  return downloadHere(torrent.bytes, { out: path.join(folder, String(peer.address.port)), peers: [peer.address] });
 }
 
 const extended = (peer: ScriptedPeer, id: number): Buffer[] =>

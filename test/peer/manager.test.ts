@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { download } from '../../src/download.js';
+import { downloadHere } from '../helpers/download.js';
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes } from '../helpers/torrent.js';
 import { until } from '../helpers/until.js';
@@ -15,7 +15,7 @@ const torrent = makeTorrent(randomBytes('manager', 400_000));
 
 test('our own address is recognised, and forgotten', async () => {
   const port = await freePort();
-  await using ours = download(torrent.bytes, {
+  await using ours = downloadHere(torrent.bytes, {
     out: path.join(folder, 'self'),
     port,
     peers: [{ host: '127.0.0.1', port }],
@@ -28,12 +28,12 @@ test('our own address is recognised, and forgotten', async () => {
 test('two that dial each other at once end with one connection', async () => {
   const [a, b] = [path.join(folder, 'a'), path.join(folder, 'b')];
   const ports = [await freePort(), await freePort()] as const;
-  await using first = download(torrent.bytes, {
+  await using first = downloadHere(torrent.bytes, {
     out: a,
     port: ports[0],
     peers: [{ host: '127.0.0.1', port: ports[1] }],
   });
-  await using second = download(torrent.bytes, {
+  await using second = downloadHere(torrent.bytes, {
     out: b,
     port: ports[1],
     peers: [{ host: '127.0.0.1', port: ports[0] }],
@@ -46,7 +46,7 @@ test('no more peers are connected than allowed, whoever dials', async () => {
   const seeds = await Promise.all(
     Array.from({ length: 6 }, (_, n) => ScriptedPeer.open(torrent, { pieces: [], host: `127.0.0.${n + 2}` })),
   );
-  await using ours = download(torrent.bytes, {
+  await using ours = downloadHere(torrent.bytes, {
     out: path.join(folder, 'few'),
     maxPeers: 4,
     peers: seeds.map((seed) => seed.address),

@@ -1,0 +1,76 @@
+/** What programs that embed us give and get. */
+import type { HostPort } from './common/address.js';
+import type { DiscoveryOptions } from './discovery.js';
+import type { Metainfo } from './metainfo/metainfo.js';
+import type { Phase } from './phase.js';
+import type { SourceStatus } from './tracker/source.js';
+
+export interface DownloadOptions extends DiscoveryOptions {
+  /** Folder to write below; made when missing. Default: the current one. */
+  readonly out?: string;
+  /** TCP port for incoming peers. Default: a free one of 6881–6889, else any. */
+  readonly port?: number;
+  /** Connections at once. Default 100. */
+  readonly maxPeers?: number;
+  /** Fetch pieces in order. */
+  readonly sequential?: boolean;
+  /** Go on uploading after completion, until closed or aborted. */
+  readonly seed?: boolean;
+  /** Peers to try beside those that are found. */
+  readonly peers?: readonly HostPort[];
+  /** Hash everything on disk again, whatever the resume state says. */
+  readonly recheck?: boolean;
+  /** Give up when nothing was received for so long. Default: never. */
+  readonly stallTimeoutMs?: number;
+  /** Give up when a magnet link's info dictionary is not here after so long. Default: never. */
+  readonly metadataTimeoutMs?: number;
+  /** Give up when it takes longer than that in all. Default: never. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onNotice?: (notice: Notice) => void;
+}
+
+/** Something worth a line to the user while a download runs. Foreign text in it is escaped. */
+export interface Notice {
+  readonly level: 'warning' | 'info';
+  readonly text: string;
+}
+
+/** A plain snapshot; lengths in bytes, rates in bytes per second over the last few seconds. */
+export interface DownloadStats {
+  readonly phase: Phase;
+  readonly name: string;
+  readonly totalLength: number;
+  /** Bytes verified and on disk. */
+  readonly haveLength: number;
+  /** Phase `checking`: 0 … 1. */
+  readonly checked: number;
+  readonly pieceCount: number;
+  readonly havePieces: number;
+  /** Pieces whose hash was wrong. */
+  readonly corruptPieces: number;
+  /** Payload received in this run, wasted blocks included. */
+  readonly downloaded: number;
+  readonly uploaded: number;
+  readonly wasted: number;
+  readonly downloadPerSecond: number;
+  readonly uploadPerSecond: number;
+  readonly etaSeconds: number | undefined;
+  readonly connectedPeers: number;
+  readonly connectedSeeds: number;
+  readonly knownPeers: number;
+  readonly bannedPeers: number;
+  readonly port: number;
+  readonly sources: readonly SourceStatus[];
+}
+
+/** One running download. Closing it says goodbye to peers and trackers (within 3 s) and saves the resume state. */
+export interface Download extends AsyncDisposable {
+  /** What is downloaded; undefined until it was read. */
+  readonly metainfo: Metainfo | undefined;
+  /** Every wanted byte is verified and on disk; rejects with the error that ended the download. */
+  readonly done: Promise<void>;
+  /** It was closed or aborted, after `done` or before; rejects with the error that ended it, also while seeding. */
+  readonly ended: Promise<void>;
+  stats(): DownloadStats;
+}

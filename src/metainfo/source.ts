@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { MetainfoError } from '../common/errors.js';
+import { hideSecrets } from '../common/url.js';
+import { decodeMetainfo } from './decode.js';
+import { fetchTorrent, kindOfSource } from './fetch.js';
+import { parseInfoHash, parseMagnet, type Magnet } from './magnet.js';
+import type { Metainfo } from './metainfo.js';
+
+/**
+ * What a torrent is taken from: the bytes of a `.torrent`, its path, its http(s) URL, a magnet link, or a bare v1 info
+ * hash. A file whose name looks like an info hash is a file.
+ * @throws {MetainfoError} when it is no valid torrent or link
+ * @throws {NoSourceError} when the URL's server does not answer
+ */
+export async function readSource(source: string | Uint8Array, signal?: AbortSignal): Promise<Metainfo | Magnet> {
+  if (typeof source !== 'string') return decodeMetainfo(source);
+  switch (kindOfSource(source)) {
+    case 'magnet':
+      return parseMagnet(source);
+    case 'info-hash':
+      return { infoHash: parseInfoHash(source)!, trackers: [], peers: [], webSeeds: [], warnings: [] };
+    case 'url':
+      return decodeMetainfo(await fetchTorrent(urlOf(source), { signal }));
+    case 'path':
+      return decodeMetainfo(await readTorrent(source));
+  }
+}
+
+/** Whether only a link is there, and peers have to be asked for the rest. */
+export function isMagnetLink(source: Metainfo | Magnet): source is Magnet {
+  return !('infoBytes' in source);
+}
+
+function urlOf(text: string): URL {
+  if (URL.canParse(text)) return new URL(text);
+  throw new MetainfoError('ERR_TORRENT_URL', `${hideSecrets(text)} is not a valid URL`);
+}
+
+async function readTorrent(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : String(code);
+    throw new MetainfoError('ERR_NO_TORRENT', `cannot read "${path}": ${why}`, { cause: error });
+  }
+}
