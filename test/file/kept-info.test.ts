@@ -40,7 +40,7 @@ test('a damaged one, or a link in its place, is as good as none', async (t) => {
 test('where it cannot be kept the error names the place', async (t) => {
   const out = await temporaryFolder(t);
   await writeFile(path.join(out, '.torrent-dl'), 'a file');
-  await assert.rejects(keepInfo(out, HASH, INFO), /cannot write ".*\.info"/);
+  await assert.rejects(keepInfo(out, HASH, INFO), /cannot write to ".*\.torrent-dl": it is not a folder/);
   await rm(path.join(out, '.torrent-dl'));
   await mkdir(path.join(out, 'target'));
   await symlink(path.join(out, 'target'), path.join(out, '.torrent-dl'));
