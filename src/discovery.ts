@@ -7,7 +7,7 @@ import type { TransferTotals } from './tracker/source.js';
 import { PeerSources } from './tracker/sources.js';
 
 export interface DiscoveryOptions {
-  /** Announce URLs to ask beside the torrent's own. */
+  /** Announce URLs to ask before the torrent's own. */
   readonly trackers?: readonly string[];
   /** Whether the torrent's own trackers are asked. Default true. */
   readonly useTorrentTrackers?: boolean;
@@ -37,6 +37,8 @@ export interface Discovery {
   readonly totals: () => TransferTotals;
   /** `source` is fit for the user's eyes. */
   readonly onPeers: (addresses: readonly PeerAddress[], source: string) => void;
+  /** A private torrent has another tracker: the peers of the one before are to be dropped. */
+  readonly onSwitch: () => void;
   readonly onExternalIp: (ip: string) => void;
   readonly onNotice: (text: string) => void;
 }
@@ -49,7 +51,7 @@ export async function openSources(
 ): Promise<PeerSources> {
   const { infoHash, isPrivate, port, onPeers } = discovery;
   const { trackers = [], useTorrentTrackers = true, dht = true, lsd = true } = options;
-  const tiers = [...(useTorrentTrackers ? discovery.trackers : []), ...trackers.map((url) => [url])];
+  const tiers = [...trackers.map((url) => [url]), ...(useTorrentTrackers ? discovery.trackers : [])];
   const sources = new PeerSources();
   if (tiers.length > 0) {
     const needsUdp = tiers.flat().some((url) => /^udp:/i.test(url));

@@ -306,6 +306,7 @@ class TorrentDownload implements Download {
         port: () => this.#port,
         totals: () => this.#totals(),
         onPeers: (addresses, source) => this.#add(addresses, source),
+        onSwitch: () => this.#peers?.leaveSwarm(),
         onExternalIp: (host) => this.#pool.markSelf({ host, port: this.#port }),
         onNotice: (text) => this.#notice('info', text),
       },

@@ -131,6 +131,11 @@ export class AddressPool {
     this.#wait(entry, now + backoffMs(1, FIRST_WAIT_MS, LONGEST_WAIT_MS, this.#random));
   }
 
+  /** Forgets all addresses but those that the user gave; bans stay. */
+  clear(): void {
+    for (const [key, entry] of this.#entries) if (!entry.isFromUser) this.#forget(key, entry);
+  }
+
   /** Nobody at this address is spoken to again: at no port, but on loopback (where all may be tests) only at this one. */
   ban(address: PeerAddress): void {
     const { host, port } = canonical(address);

@@ -159,6 +159,12 @@ export class PeerManager implements Swarm, AsyncDisposable {
     }
   }
 
+  /** Drops everybody and forgets where they are: a private torrent has another tracker (BEP 27). */
+  leaveSwarm(): void {
+    for (const connection of [...this.connections]) connection.close('found by another tracker');
+    this.pool.clear();
+  }
+
   /** Nothing is missing any more: seeds have nothing to gain from each other. */
   dropSeeds(): void {
     for (const connection of [...this.connections]) if (connection.isSeed) connection.close('both are seeds');

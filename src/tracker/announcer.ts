@@ -43,6 +43,10 @@ export interface AnnouncerOptions {
   readonly onPeers: (addresses: readonly PeerAddress[], source: string) => void;
   /** Our address as a tracker sees it (BEP 24), after each answer that tells; `source` as above. */
   readonly onExternalIp?: (ip: string, source: string) => void;
+  /** BEP 27: one tracker at a time; another is asked only when that fails. Default false. */
+  readonly isPrivate?: boolean;
+  /** A private torrent has another tracker now, so the peers of the one before are to be dropped. */
+  readonly onSwitch?: () => void;
   /** A line for the user: a tracker's warning, a wrong URL. */
   readonly onNotice?: (text: string) => void;
   /** Ends all announces but the goodbye, which closing says. */
@@ -193,8 +197,9 @@ export class Announcer implements PeerSource {
       reply.intervalMs / 1000,
     );
     tracker.answered(reply, event, left, now);
-    if (this.#isHalted) return;
+    if (this.#isHalted || this.#isBoundToOtherThan(tracker)) return;
     this.#tiers.promote(tracker);
+    if (this.#options.isPrivate && this.#current && this.#current !== tracker) this.#options.onSwitch?.();
     this.#current = tracker;
     this.#answers++;
     this.#answeredAt = now;
@@ -208,6 +213,7 @@ export class Announcer implements PeerSource {
     const { warning } = tracker;
     log('%s: %d more addresses', tracker.name, reply.peers.length);
     tracker.answeredAlso(reply, this.#clock.now());
+    if (this.#isBoundToOtherThan(tracker)) return;
     this.#passOn(tracker, reply, warning);
     this.#schedule();
   }
@@ -242,8 +248,14 @@ export class Announcer implements PeerSource {
     return readyAt;
   }
 
-  #readyAt({ target, readyAt, host }: Tracker): number {
-    return target ? Math.max(readyAt, this.#pace.readyAt(host)) : Infinity;
+  #readyAt(tracker: Tracker): number {
+    const { target, readyAt, host } = tracker;
+    return target && !this.#isBoundToOtherThan(tracker) ? Math.max(readyAt, this.#pace.readyAt(host)) : Infinity;
+  }
+
+  /** Whether a private torrent has its tracker, and it is not this one. */
+  #isBoundToOtherThan(tracker: Tracker): boolean {
+    return this.#options.isPrivate === true && this.#current?.isWorking === true && this.#current !== tracker;
   }
 
   /** When a tracker's turn comes, for the user; Infinity when that depends on others. */

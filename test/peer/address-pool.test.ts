@@ -227,3 +227,21 @@ test('whatever happens, no address is in use twice, given out before it is due, 
     { numRuns: 300 },
   );
 });
+
+test('cleared, it keeps what the user gave and whom it banned', () => {
+  const pool = new AddressPool();
+  pool.add([{ host: '192.0.2.1', port: 1 }], 'user');
+  pool.add(
+    [
+      { host: '192.0.2.2', port: 2 },
+      { host: '192.0.2.3', port: 3 },
+    ],
+    'tracker',
+  );
+  pool.ban({ host: '192.0.2.4', port: 4 });
+  assert.deepEqual(pool.next(0), { host: '192.0.2.1', port: 1 });
+  pool.clear();
+  assert.equal(pool.known, 1);
+  assert.ok(pool.isBanned({ host: '192.0.2.4', port: 4 }));
+  assert.equal(pool.next(0), undefined);
+});

@@ -383,3 +383,52 @@ test('a tracker id is sent back, and the last one stays', async () => {
   );
   await announcer[Symbol.asyncDispose]();
 });
+
+test('a private torrent keeps to the tracker that works, however many peers are wanted', async () => {
+  let switches = 0;
+  const behaviours: Record<string, Behaviour> = { b: { peers: [{ host: '192.0.2.2', port: 2 }] } };
+  const options = { isPrivate: true, onSwitch: () => switches++ };
+  const { announcer, clock, asked, found } = fakeAnnouncer([['a'], ['b']], behaviours, options);
+  await clock.advance(0);
+  for (let turn = 0; turn < 5; turn++) {
+    announcer.requestPeers();
+    await clock.advance(minutes(5));
+  }
+  assert.ok(asked.length > 1);
+  assert.ok(asked.every(({ tracker }) => tracker === 'a'));
+
+  behaviours['a'] = refused;
+  await clock.advance(minutes(60));
+  assert.equal(asked.at(-1)!.tracker, 'b');
+  assert.equal(switches, 1);
+  assert.deepEqual([...new Set(found)], ['192.0.2.2 from fake://b/…']);
+  await announcer[Symbol.asyncDispose]();
+});
+
+test('a slow tracker of a private torrent that answers after another does not count', async () => {
+  let switches = 0;
+  const late = { host: '192.0.2.1', port: 1 };
+  const { announcer, clock, asked, found } = fakeAnnouncer(
+    [['a'], ['b']],
+    { a: 'hang' },
+    {
+      isPrivate: true,
+      onSwitch: () => switches++,
+      protocols: {
+        'fake:': async (request) => {
+          if (request.url.hostname === 'a' && request.event === 'started')
+            await new Promise<void>((resolve) => clock.after(6000, resolve));
+          return reply(request.url.hostname === 'a' ? { peers: [late] } : {});
+        },
+      },
+    },
+  );
+  await clock.advance(10_000);
+  assert.equal(asked.length, 0);
+  assert.deepEqual([switches, found], [0, []]);
+  assert.deepEqual(
+    announcer.status().map(({ state }) => state),
+    ['working', 'working'],
+  );
+  await announcer[Symbol.asyncDispose]();
+});
