@@ -1,5 +1,5 @@
 /** Where the DHT begins when no node is known: hosts that are always there. */
-import { lookup } from 'node:dns/promises';
+import { lookup, NOTFOUND, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import createDebug from 'debug';
 import { formatAddress, type PeerAddress } from '../../common/address.js';
@@ -18,8 +18,8 @@ export const PUBLIC_BOOTSTRAP: readonly PeerAddress[] = [
   { host: 'dht.aelitis.com', port: 6881 },
 ];
 
-/** The IP addresses of a host; fails when it has none. */
-export type Resolve = (host: string) => Promise<readonly string[]>;
+/** The IP addresses of a host; fails when it has none, or `signal` is aborted. */
+export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
 
 const PATIENCE_MS = 5000;
 /** Once there is something to begin with, slow names are not waited for. */
@@ -29,7 +29,24 @@ const RETRY_AFTER_MS = 10_000;
 /** Of one host: some names have dozens. */
 const MOST_PER_HOST = 8;
 
-export async function resolveHost(host: string): Promise<string[]> {
+/**
+ * Asks the DNS itself: the system's look-up cannot be taken back, and where no name server answers it would keep the process
+ * from ending for many seconds. The system is asked for names that the DNS does not have, such as those in /etc/hosts.
+ */
+export async function resolveHost(host: string, signal: AbortSignal): Promise<string[]> {
+  const resolver = new Resolver({ timeout: PATIENCE_MS, tries: 1 });
+  const cancel = (): void => resolver.cancel();
+  signal.addEventListener('abort', cancel);
+  try {
+    const answers = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    if (found.length > 0) return found;
+    const errors = answers.flatMap((answer) => (answer.status === 'rejected' ? (answer.reason as Error) : []));
+    const isUnknown = errors.some((error) => (error as NodeJS.ErrnoException).code === NOTFOUND);
+    if (!isUnknown || signal.aborted) throw errors[0]!;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
@@ -43,6 +60,7 @@ export class Bootstrap {
   #goodUntil = -Infinity;
   #waiting: (() => void)[] = [];
   #cancelTimer = (): void => undefined;
+  readonly #closed = new AbortController();
 
   constructor(hosts: readonly PeerAddress[], resolve: Resolve, clock: Clock) {
     this.#hosts = hosts;
@@ -67,6 +85,7 @@ export class Bootstrap {
   }
 
   close(): void {
+    this.#closed.abort();
     this.#cancelTimer();
     this.#waiting = [];
     this.#goodUntil = Infinity;
@@ -96,7 +115,7 @@ export class Bootstrap {
     this.#cancelTimer = this.#clock.after(found.size > 0 ? GRACE_MS : PATIENCE_MS, finish);
     const tries = names.map(async ({ host, port }) => {
       try {
-        const ips = await this.#resolve(host);
+        const ips = await this.#resolve(host, this.#closed.signal);
         if (found.size === 0 && ips.length > 0) hurry();
         take(ips, port);
         unresolved.delete(host);
