@@ -1,12 +1,23 @@
 import { Bitfield } from '../common/bitfield.js';
 import { Candidates } from './candidates.js';
 import { GAVE_UP, Rarity } from './rarity.js';
+import { PickWindow } from './window.js';
 
 /**
  * So many pieces are picked at random before the rarest come first: a piece from anyone, soon, is something to trade,
  * and a rare one comes slowly.
  */
 const RANDOM_UNTIL_DONE = 4;
+
+export interface PickerOptions {
+  /** The first piece comes first, then the next. */
+  readonly sequential?: boolean;
+  /** Only so many pieces, from the first on that is not done, may be picked: see `PickWindow`. */
+  readonly window?: number | undefined;
+  /** Gives numbers from 0 to 1. */
+  readonly random?: () => number;
+}
+
 /** Notes on a peer that was added. */
 interface PeerNote {
   /** It had every piece when it was added, so it counts as a seed until it leaves. */
@@ -17,7 +28,8 @@ interface PeerNote {
 }
 
 /**
- * Which piece to start next: the rarest that a peer has, at random among equals; or the first one, when sequential.
+ * Which piece to start next: the rarest that a peer has, at random among equals; or the first one, when sequential; or
+ * one of those that are due, in a window.
  * A pick takes as long with a million pieces as with a thousand. For a peer with few of the wanted pieces the search by
  * rarity ends early; its own bitfield is read instead, once, and the rarest of some pieces found there is picked.
  *
@@ -30,6 +42,7 @@ export class PiecePicker {
   readonly #wanted: Bitfield;
   readonly #done: Bitfield;
   readonly #isSequential: boolean;
+  readonly #window: PickWindow | undefined;
   readonly #random: () => number;
   readonly #peers = new Map<Bitfield, PeerNote>();
   #seeds = 0;
@@ -37,16 +50,16 @@ export class PiecePicker {
   /** No byte of `#wanted` before this one has a bit set. */
   #firstWanted = 0;
 
-  /** All pieces are wanted. `random` gives numbers from 0 to 1. */
-  constructor(
-    pieceCount: number,
-    { sequential = false, random = Math.random }: { sequential?: boolean; random?: () => number } = {},
-  ) {
+  /** All pieces are wanted. */
+  constructor(pieceCount: number, { sequential = false, window, random = Math.random }: PickerOptions = {}) {
     this.#rarity = new Rarity(pieceCount);
     this.#wanted = new Bitfield(pieceCount);
     this.#wanted.fill();
     this.#done = new Bitfield(pieceCount);
     this.#isSequential = sequential;
+    if (window !== undefined) {
+      this.#window = new PickWindow(window, { wanted: this.#wanted, done: this.#done, rarity: this.#rarity });
+    }
     this.#random = random;
   }
 
@@ -123,11 +136,16 @@ export class PiecePicker {
     return this.#read(have).length > 0;
   }
 
-  /** Takes a wanted piece that the peer has; -1 when there is none. */
+  /** Takes a wanted piece that the peer has; -1 when there is none, or none in the window. */
   pick(have: Bitfield): number {
-    const index = this.#isSequential ? this.#first(have) : this.#choose(have);
+    const index = this.#find(have);
     if (index >= 0) this.take(index);
     return index;
+  }
+
+  #find(have: Bitfield): number {
+    if (this.#window) return this.#window.find(have);
+    return this.#isSequential ? this.#first(have) : this.#choose(have);
   }
 
   #choose(have: Bitfield): number {

@@ -15,6 +15,7 @@ const RECEIVED = 2;
  * The memory of the pieces in progress, one slot each, and what has arrived of them.
  *
  *     free ──start──► filling ──last block closed──► writing (at a disk thread) ──free──► free
+ *                                                       └───hold──► held (for its turn) ──┘
  *
  * Only a filling slot is ever written to. A block in transit has one writer; whoever lost that place writes nowhere, so
  * a late peer cannot change bytes that were verified.
@@ -39,14 +40,16 @@ export class Slots {
   readonly #users: Int32Array;
   readonly #filling: Float64Array;
   #fillings = 0;
-  /** Slots with all their blocks, that are not free yet. */
+  /** Slots with all their blocks that are neither held nor free yet. */
   #writing = 0;
+  readonly #isHeld: Uint8Array;
   readonly #mostWriting: number;
   readonly #state: Uint8Array;
   readonly #requests: Uint8Array;
   readonly #sender: Int32Array;
   readonly #writer: Int32Array;
 
+  /** `budget`: bytes for all slots, though there are four at least. */
   constructor(layout: PieceLayout, budget = MEMORY_BUDGET) {
     this.#layout = layout;
     this.slotLength = Math.min(layout.pieceLength, Math.max(1, layout.totalLength));
@@ -64,6 +67,7 @@ export class Slots {
     this.#cursor = new Int32Array(this.count);
     this.#users = new Int32Array(this.count);
     this.#filling = new Float64Array(this.count);
+    this.#isHeld = new Uint8Array(this.count);
     const entries = this.count * this.blocksPerSlot;
     this.#state = new Uint8Array(entries);
     this.#requests = new Uint8Array(entries);
@@ -110,11 +114,18 @@ export class Slots {
     return slot;
   }
 
+  /** A disk thread is done with the piece, and its bytes are needed for a while: it does not keep others from starting. */
+  hold(slot: number): void {
+    this.#isHeld[slot] = 1;
+    this.#writing--;
+  }
+
   /** Gives a slot back; whoever still writes to it writes nowhere. */
   free(slot: number): void {
     const from = slot * this.blocksPerSlot;
     this.#writer.fill(0, from, from + this.#blocks[slot]!);
-    if (this.#missing[slot] === 0) this.#writing--;
+    if (this.#missing[slot] === 0 && !this.#isHeld[slot]) this.#writing--;
+    this.#isHeld[slot] = 0;
     this.#slotOf[this.#pieceOf[slot]!] = -1;
     this.#pieceOf[slot] = -1;
     this.#filling[slot] = 0;

@@ -215,3 +215,28 @@ test('block numbers, offsets and lengths agree, also for the short last piece', 
     [2, BLOCK_LENGTH, 3617],
   ]);
 });
+
+test('full pieces that are held for their turn do not keep others from starting, but those at the threads do', () => {
+  const slots = new Slots({ pieceLength: MIB, totalLength: 100 * MIB, pieceCount: 100 }, 64 * MIB);
+  const fill = (index: number): number => {
+    const slot = slots.start(index);
+    for (let block = 0; block < slots.blocksPerSlot; block++) {
+      slots.request(slot);
+      slots.receive(slot, block, 1);
+    }
+    return slot;
+  };
+  const full = Array.from({ length: 16 }, (_, index) => fill(index));
+  assert.equal(slots.mayStart, false);
+  slots.hold(full[0]!);
+  assert.equal(slots.mayStart, true);
+  full.push(fill(16));
+  assert.equal(slots.mayStart, false);
+  slots.free(full[0]!);
+  assert.equal(slots.mayStart, false);
+  slots.free(full[1]!);
+  assert.equal(slots.mayStart, true);
+  for (const slot of full.slice(2)) slots.hold(slot);
+  for (let index = 17; index < 17 + 64 - 15; index++) slots.hold(fill(index));
+  assert.equal(slots.mayStart, false, 'all slots are taken');
+});

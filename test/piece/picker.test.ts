@@ -30,7 +30,10 @@ class Model {
   readonly states: ('wanted' | 'taken' | 'done')[];
   readonly peers: Bitfield[] = [];
 
-  constructor(readonly pieceCount: number) {
+  constructor(
+    readonly pieceCount: number,
+    readonly window = Infinity,
+  ) {
     this.states = Array.from({ length: pieceCount }, () => 'wanted');
   }
 
@@ -38,8 +41,19 @@ class Model {
     return this.peers.filter((peer) => peer.has(index)).length;
   }
 
-  candidates(have: Bitfield): number[] {
+  wanted(have: Bitfield): number[] {
     return [...this.states.keys()].filter((index) => this.states[index] === 'wanted' && have.has(index));
+  }
+
+  /** The first piece of the window. */
+  get first(): number {
+    const first = this.states.findIndex((state) => state !== 'done');
+    return first < 0 ? this.pieceCount : first;
+  }
+
+  candidates(have: Bitfield): number[] {
+    const end = this.first + this.window;
+    return this.wanted(have).filter((index) => index < end);
   }
 
   distributedCopies(): number {
@@ -64,8 +78,8 @@ function play(
   steps: readonly { kind: string; at: number; indexes: readonly number[] }[],
   picker: PiecePicker,
   onPick: (index: number, candidates: number[], model: Model) => void,
+  model = new Model(pieceCount),
 ): Model {
-  const model = new Model(pieceCount);
   for (const { kind, at, indexes } of steps) {
     const index = at % pieceCount;
     const peer = model.peers[at % Math.max(1, model.peers.length)];
@@ -98,7 +112,7 @@ function play(
       model.states[index] = 'wanted';
     } else if (kind === 'pick' && peer) {
       const candidates = model.candidates(peer);
-      assert.equal(picker.hasWanted(peer), candidates.length > 0);
+      assert.equal(picker.hasWanted(peer), model.wanted(peer).length > 0);
       const pick = picker.pick(peer);
       if (candidates.length === 0) assert.equal(pick, -1);
       else assert.ok(candidates.includes(pick), `${pick} is not wanted, or the peer lacks it`);
@@ -143,6 +157,38 @@ test('a sequential picker takes the first wanted piece that the peer has', () =>
     }),
     { numRuns: 400 },
   );
+});
+
+test('in a window its first sixteenth is picked in order, then the rarest, and nothing beyond its end', () => {
+  const windows = fc.integer({ min: 1, max: 100 });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 90 }), windows, operations, (pieceCount, window, steps) => {
+      const picker = new PiecePicker(pieceCount, { window });
+      const onPick = (pick: number, candidates: number[], model: Model): void => {
+        if (pick < 0) return;
+        const urgent = candidates.filter((index) => index < model.first + Math.ceil(window / 16));
+        const least = Math.min(...candidates.map((index) => model.availability(index)));
+        const rarest = candidates.filter((index) => model.availability(index) === least);
+        assert.equal(pick, urgent[0] ?? rarest[0]);
+      };
+      assertSame(picker, play(pieceCount, steps, picker, onPick, new Model(pieceCount, window)));
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('a window moves when its first piece is done, however many were done before', () => {
+  const picker = new PiecePicker(100_000, { window: 4 });
+  const have = full(100_000);
+  picker.addPeer(have);
+  for (let index = 0; index < 99_001; index++) picker.markDone(index);
+  assert.deepEqual(pickAll(picker, have), [99_001, 99_002, 99_003, 99_004]);
+  picker.markDone(99_002);
+  assert.equal(picker.pick(have), -1);
+  picker.markDone(99_001);
+  assert.deepEqual(pickAll(picker, have), [99_005, 99_006]);
+  picker.release(99_003);
+  assert.equal(picker.pick(have), 99_003);
 });
 
 test('a peer that has few of very many pieces gets each of them, once', () => {
