@@ -43,6 +43,9 @@ export class NoSourceError extends TorrentDlError {
 /** A file could not be read or written. Ends the download. */
 export class DiskError extends TorrentDlError {}
 
+/** Whoever read our output went away. Ends the download without a word, as SIGPIPE would. */
+export class OutputClosedError extends TorrentDlError {}
+
 /** The data does not match its hashes. */
 export class VerifyError extends TorrentDlError {}
 

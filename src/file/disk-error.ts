@@ -1,4 +1,4 @@
-import { DiskError } from '../common/errors.js';
+import { DiskError, OutputClosedError } from '../common/errors.js';
 import { escapeControl } from '../common/text.js';
 
 /** What the system's error codes mean, as a stable code of ours and in words. */
@@ -43,6 +43,15 @@ export function diskError(action: string, path: string, error: unknown): DiskErr
   const { code, message } = error as SystemError;
   const [name, words] = REASONS[code ?? ''] ?? ['ERR_DISK', code ?? message];
   return new DiskError(name, `cannot ${action} ${quoted(path)}: ${words}`, { cause: error });
+}
+
+/** What the system says when the other end of a pipe or socket is gone; ours is then closed. */
+const CLOSED = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END']);
+
+/** Why a stream takes no more; without an error it was closed. */
+export function outputError(error?: Error): DiskError | OutputClosedError {
+  if (error && !CLOSED.has(codeOf(error) ?? '')) return diskError('write', 'standard output', error);
+  return new OutputClosedError('ERR_OUTPUT_CLOSED', 'the reader of the output went away', { cause: error });
 }
 
 /** A path fit for a terminal. */

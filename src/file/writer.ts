@@ -12,6 +12,7 @@ import { RESULT } from './job-ring.js';
 import { FileLayout } from './layout.js';
 import { FileLock } from './lock.js';
 import { OutFolder, STATE_FOLDER } from './out-folder.js';
+import type { CheckOptions, PieceSink } from './piece-sink.js';
 import { readResume, type ResumeState } from './resume.js';
 import { makeOutFolder, refuseTwins, scan } from './scan.js';
 import type { FileStamps } from './stamps.js';
@@ -37,7 +38,7 @@ export interface FileWriterOptions {
  * torrent in one folder, which it locks against other runs. Only bytes that were verified reach a file; files and folders
  * are made on demand (empty ones by `open`), and nothing of the user's is removed.
  */
-export class FileWriter implements AsyncDisposable {
+export class FileWriter implements PieceSink {
   /** Pieces that are at the threads. */
   pending = 0;
   readonly #metainfo: Metainfo;
@@ -104,13 +105,7 @@ export class FileWriter implements AsyncDisposable {
    * hashes all of them. `onProgress` tells of bytes to hash, and may say 0 of 0.
    * @throws {DiskError} when a file cannot be read; the signal's reason
    */
-  async check(
-    options: {
-      readonly recheck?: boolean;
-      readonly onProgress?: (checkedBytes: number, totalBytes: number) => void;
-      readonly signal?: AbortSignal;
-    } = {},
-  ): Promise<Bitfield> {
+  async check(options: CheckOptions = {}): Promise<Bitfield> {
     const disk = this.#seen ?? (await scan(this.#out, this.#metainfo.files));
     this.#seen = undefined;
     const state = options.recheck
@@ -229,10 +224,7 @@ export class FileWriter implements AsyncDisposable {
   // ── Checking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Keeps every thread busy with jobs of the plan, and two waiting. */
-  async #run(
-    { jobs, length: total }: CheckPlan,
-    { onProgress, signal }: { onProgress?: (checked: number, total: number) => void; signal?: AbortSignal },
-  ): Promise<void> {
+  async #run({ jobs, length: total }: CheckPlan, { onProgress, signal }: CheckOptions): Promise<void> {
     let next = 0;
     let checked = 0;
     onProgress?.(0, total);
