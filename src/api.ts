@@ -1,4 +1,5 @@
 /** What programs that embed us give and get. */
+import type { Writable } from 'node:stream';
 import type { HostPort } from './common/address.js';
 import type { DiscoveryOptions } from './discovery.js';
 import type { Metainfo } from './metainfo/metainfo.js';
@@ -8,6 +9,8 @@ import type { SourceStatus } from './tracker/source.js';
 export interface DownloadOptions extends DiscoveryOptions {
   /** Folder to write below; made when missing. Default: the current one. */
   readonly out?: string;
+  /** Writes the data to a stream instead: no folder is touched, no state kept, and nothing seeded. */
+  readonly output?: OutputOptions;
   /** TCP port for incoming peers. Default: a free one of 6881–6889, else any. */
   readonly port?: number;
   /** Connections at once. Default 100. */
@@ -30,6 +33,21 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly onNotice?: (notice: Notice) => void;
 }
 
+/** Verified data in order into a stream: one file's bytes, or a tar archive. */
+export interface OutputOptions {
+  /**
+   * Takes the bytes; `done` resolves when it has taken all of them. It is not ended. While it does not drain no more is
+   * asked for than the window holds; when it is closed, the download fails with an `OutputClosedError`.
+   */
+  readonly stream: Writable;
+  /** An archive in the pax format instead of a single file's bytes. */
+  readonly isTar?: boolean;
+  /** The one file that leaves, by its place in `Metainfo.files`; needed when there are several and no archive is made. */
+  readonly file?: number;
+  /** Bytes of the torrent's data, from the first that has not left, that may be fetched. Default 64 MiB. */
+  readonly windowLength?: number;
+}
+
 /** Something worth a line to the user while a download runs. Foreign text in it is escaped. */
 export interface Notice {
   readonly level: 'warning' | 'info';
@@ -41,7 +59,7 @@ export interface DownloadStats {
   readonly phase: Phase;
   readonly name: string;
   readonly totalLength: number;
-  /** Bytes verified and on disk. */
+  /** Bytes verified and on disk, or handed to the output stream. */
   readonly haveLength: number;
   /** Phase `checking`: 0 … 1. */
   readonly checked: number;
@@ -68,7 +86,7 @@ export interface DownloadStats {
 export interface Download extends AsyncDisposable {
   /** What is downloaded; undefined until it was read. */
   readonly metainfo: Metainfo | undefined;
-  /** Every wanted byte is verified and on disk; rejects with the error that ended the download. */
+  /** Every wanted byte is verified and on disk, or in the output stream; rejects with the error that ended the download. */
   readonly done: Promise<void>;
   /** It was closed or aborted, after `done` or before; rejects with the error that ended it, also while seeding. */
   readonly ended: Promise<void>;

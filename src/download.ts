@@ -11,11 +11,10 @@ import { lengthOfPiece } from './common/pieces.js';
 import { RateMeter } from './common/rate.js';
 import { CLIENT } from './common/version.js';
 import { openSources } from './discovery.js';
-import { FileReader } from './file/reader.js';
-import { FileWriter } from './file/writer.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink, readSource } from './metainfo/source.js';
+import { checkOutput, openFiles, openStream, type Target, type TargetContext } from './output.js';
 import { AddressPool } from './peer/address-pool.js';
 import { PeerExchange } from './peer/extension/exchange.js';
 import { createPeerId } from './peer/handshake.js';
@@ -53,8 +52,7 @@ export function download(source: string | Uint8Array | Metainfo, options: Downlo
 interface Line {
   readonly metainfo: Metainfo;
   readonly session: Session;
-  readonly files: FileWriter;
-  readonly reader: FileReader;
+  readonly target: Target;
   readonly slots: Slots;
   readonly picker: PiecePicker;
   readonly assembler: PieceAssembler;
@@ -85,13 +83,14 @@ class TorrentDownload implements Download {
   readonly #startedAt = performance.now();
   #lastPayloadAt = performance.now();
   #savedAt = performance.now();
-  #files: FileWriter | undefined;
+  #target: Target | undefined;
   #peers: PeerManager | undefined;
   #resolver: MetadataResolver | undefined;
   #sources: PeerSources | undefined;
   #pool = new AddressPool();
   readonly #exchange = new PeerExchange((addresses) => this.#add(addresses, 'PEX'));
   #port = 0;
+  #isRefilling = false;
   #resolveDone!: () => void;
   #rejectDone!: (error: unknown) => void;
   #resolveEnded!: () => void;
@@ -154,6 +153,7 @@ class TorrentDownload implements Download {
   // ── The line, from its end ────────────────────────────────────────────────────────────────────────────────────────
 
   async #start(source: string | Uint8Array | Metainfo): Promise<void> {
+    if (this.#options.output) checkOutput(this.#options.output, this.#options.seed ?? false);
     const isRead = typeof source !== 'string' && !(source instanceof Uint8Array);
     const torrent = isRead ? source : await readSource(source, this.#stopped.signal);
     for (const warning of torrent.warnings) this.#notice('warning', warning);
@@ -180,11 +180,11 @@ class TorrentDownload implements Download {
    * sources that found them go on with the download, unless the torrent turns out to be private (BEP 27).
    */
   async #resolve(magnet: Magnet, session: Session): Promise<Metainfo> {
-    const { out = '.' } = this.#options;
+    const { out = '.', output } = this.#options;
     this.#name = magnet.name ?? Buffer.from(magnet.infoHash).toString('hex');
     this.#setPhase('resolving');
     void this.#addNamed(magnet.peers);
-    const kept = await keptMetainfo(out, magnet);
+    const kept = output ? undefined : await keptMetainfo(out, magnet);
     if (kept) return kept;
     const { exchange, ...swarm } = await this.#swarmOptions(session, false);
     const resolver = new MetadataResolver({
@@ -200,7 +200,7 @@ class TorrentDownload implements Download {
     resolver.add([], 'user'); // begins with those that are known
     const metainfo = metainfoOf(await resolver.done, magnet);
     for (const warning of metainfo.warnings) this.#notice('warning', warning);
-    await keepMetainfo(out, metainfo);
+    if (!output) await keepMetainfo(out, metainfo);
     if (metainfo.isPrivate) await this.#leavePublicSwarm();
     return metainfo;
   }
@@ -219,29 +219,34 @@ class TorrentDownload implements Download {
   }
 
   async #openLine(metainfo: Metainfo, session: Session): Promise<Line> {
-    const slots = new Slots(metainfo);
-    const out = this.#options.out ?? '.';
-    const files = await FileWriter.open(metainfo, out, {
+    const { out = '.', output, sequential = false } = this.#options;
+    const slots = new Slots(metainfo, output?.windowLength);
+    const context: TargetContext = {
       threads: session.threads,
-      memory: slots.memory,
-      slotLength: slots.slotLength,
+      slots,
       onPiece: (slot, index, result) => this.#onPiece(line, slot, index, result),
+      onHeld: (slot) => {
+        slots.hold(slot);
+        this.#refill();
+      },
+      onError: (error) => this.#fail(error),
       onNotice: (text) => this.#notice('warning', text),
-    });
-    this.#files = this.#closers.use(files);
-    const reader = this.#closers.use(new FileReader(metainfo, out));
-    const picker = new PiecePicker(metainfo.pieceCount, { sequential: this.#options.sequential ?? false });
+    };
+    const target = output ? openStream(metainfo, output, context) : await openFiles(metainfo, out, context);
+    this.#target = this.#closers.use(target);
+    const window = output ? slots.count : undefined;
+    const picker = new PiecePicker(metainfo.pieceCount, { sequential, window });
     const assembler = new PieceAssembler(metainfo, picker, slots, {
-      onFull: (slot, index) => files.write(slot, index),
+      onFull: (slot, index) => target.sink.write(slot, index),
       onGuilty: (peers) => this.#peers?.ban(peers),
     });
-    const line = { metainfo, session, files, reader, slots, picker, assembler };
+    const line = { metainfo, session, target, slots, picker, assembler };
     return line;
   }
 
-  async #check({ files, metainfo, picker }: Line): Promise<void> {
+  async #check({ target, metainfo, picker }: Line): Promise<void> {
     this.#setPhase('checking');
-    const found = await files.check({
+    const found = await target.sink.check({
       recheck: this.#options.recheck ?? false,
       signal: this.#stopped.signal,
       onProgress: (checked, total) => (this.#checked = total > 0 ? checked / total : 1),
@@ -254,15 +259,15 @@ class TorrentDownload implements Download {
     }
   }
 
-  async #openPeers({ metainfo, session, picker, assembler, reader }: Line): Promise<void> {
+  async #openPeers({ metainfo, session, picker, assembler, target }: Line): Promise<void> {
     const peers = new PeerManager({
       ...(await this.#swarmOptions(session, metainfo.isPrivate)),
       metainfo,
       pool: this.#pool,
-      have: this.#have,
+      have: target.keepsPieces ? this.#have : new Bitfield(metainfo.pieceCount),
       picker,
       assembler,
-      reader,
+      reader: target.reader,
       onPayload: (received, wasted) => this.#onPayload(received, wasted),
       onUploaded: (length) => {
         this.#uploaded += length;
@@ -339,7 +344,12 @@ class TorrentDownload implements Download {
     if (wasted === 0) this.#lastPayloadAt = 0; // noted as `now` by the watch: no clock is read per block
   }
 
-  #onPiece({ assembler, metainfo }: Line, slot: number, index: number, result: 'ok' | 'corrupt' | DiskError): void {
+  #onPiece(
+    { assembler, metainfo, target }: Line,
+    slot: number,
+    index: number,
+    result: 'ok' | 'corrupt' | DiskError,
+  ): void {
     if (result instanceof DiskError) return this.#fail(result);
     assembler.written(slot, index, result === 'ok');
     if (result === 'corrupt') {
@@ -348,25 +358,37 @@ class TorrentDownload implements Download {
     }
     this.#have.add(index);
     this.#haveLength += lengthOfPiece(metainfo, index);
-    this.#peers?.broadcastHave(index);
+    if (target.keepsPieces) this.#peers?.broadcastHave(index);
+    else this.#refill();
     if (this.#have.isFull) this.#complete();
+  }
+
+  /** There is room for a piece again, of which peers that wait learn from nobody else: one look at them for many pieces. */
+  #refill(): void {
+    if (this.#isRefilling) return;
+    this.#isRefilling = true;
+    queueMicrotask(() => {
+      this.#isRefilling = false;
+      const now = performance.now();
+      for (const peer of this.#peers?.connections ?? []) if (peer.fetcher.requests.size === 0) peer.tick(now);
+    });
   }
 
   #complete(): void {
     if (this.#phase === 'downloading') this.#sources?.completed();
     this.#setPhase('seeding');
     this.#peers?.dropSeeds();
-    this.#files?.save(this.#have, { sync: false }).then(this.#resolveDone, (error: unknown) => this.#fail(error));
+    this.#target?.sink.save(this.#have, { sync: false }).then(this.#resolveDone, (error: unknown) => this.#fail(error));
   }
 
   // ── Time limits and ends ──────────────────────────────────────────────────────────────────────────────────────────
 
   #watch(): void {
     const now = performance.now();
-    if (this.#lastPayloadAt === 0) this.#lastPayloadAt = now;
+    if (this.#lastPayloadAt === 0 || this.#target?.isWaitingForReader) this.#lastPayloadAt = now;
     if (now - this.#savedAt > SAVE_MS) {
       this.#savedAt = now;
-      this.#files?.save(this.#have).catch((error: unknown) => this.#fail(error));
+      this.#target?.sink.save(this.#have).catch((error: unknown) => this.#fail(error));
     }
     if (this.#phase === 'downloading' || this.#phase === 'resolving') this.#checkLimits(now);
   }

@@ -1,10 +1,14 @@
 /** torrent-dl as a library: `await using d = download(source, options); await d.done`. */
 export { download } from './download.js';
-export type { Download, DownloadOptions, DownloadStats, Notice } from './api.js';
+export type { Download, DownloadOptions, DownloadStats, Notice, OutputOptions } from './api.js';
+export { openStandardOutput } from './file/standard-output.js';
 export type { Phase } from './phase.js';
 export { decodeMetainfo } from './metainfo/decode.js';
 export type { Metainfo, MetainfoFile } from './metainfo/metainfo.js';
 export type { SourceStatus } from './tracker/source.js';
 export { formatAddress, type HostPort, type PeerAddress } from './common/address.js';
+export { magnetOf, type Magnet, type MagnetPeer } from './metainfo/magnet.js';
+export { isMagnetLink, readSource } from './metainfo/source.js';
+export { hideSecrets } from './common/url.js';
 export { escapeControl } from './common/text.js';
 export * from './common/errors.js';

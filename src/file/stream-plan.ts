@@ -26,10 +26,12 @@ export interface StreamPlan {
 
 /**
  * The bytes of one file: of `file`, or of the only one that there is.
- * @throws {UsageError} when there are several files and none is named
+ * @throws {UsageError} when there are several files and none is named, or there is none of that number
  */
 export function planFile({ files }: Metainfo, file?: number): StreamPlan {
   const index = file ?? onlyFile(files);
+  if (!files[index])
+    throw new UsageError('ERR_NO_SUCH_FILE', `the torrent has ${files.length} files, and none at ${index}`);
   return {
     files: [index],
     *parts() {

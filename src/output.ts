@@ -1,0 +1,81 @@
+import type { OutputOptions } from './api.js';
+import { Closers } from './common/closers.js';
+import { bug, UsageError, type DiskError, type OutputClosedError } from './common/errors.js';
+import type { PieceSink } from './file/piece-sink.js';
+import { FileReader } from './file/reader.js';
+import { planFile, planTar } from './file/stream-plan.js';
+import { StreamWriter } from './file/stream-writer.js';
+import type { DiskThreads } from './file/threads.js';
+import { FileWriter } from './file/writer.js';
+import type { Metainfo } from './metainfo/metainfo.js';
+import type { BlockReader } from './peer/upload.js';
+import type { Slots } from './piece/slots.js';
+
+/** The slots are memory, all of it in use when the reader stops. */
+const LONGEST_WINDOW = 4 * 1024 ** 3;
+
+/** Where a download's pieces go: to files below a folder, or in order to a stream. */
+export interface Target extends AsyncDisposable {
+  readonly sink: PieceSink;
+  readonly reader: BlockReader;
+  /** Whether pieces can be read again once they are done, so that peers may be told of them. */
+  readonly keepsPieces: boolean;
+  /** Whether nothing has to arrive, for the reader of the stream is behind. */
+  readonly isWaitingForReader: boolean;
+}
+
+/** What a target is made for. */
+export interface TargetContext {
+  readonly threads: DiskThreads;
+  readonly slots: Slots;
+  readonly onPiece: (slot: number, index: number, result: 'ok' | 'corrupt' | DiskError) => void;
+  /** A piece was verified, and its slot has to wait for its turn. */
+  readonly onHeld: (slot: number) => void;
+  readonly onError: (error: DiskError | OutputClosedError) => void;
+  readonly onNotice: (text: string) => void;
+}
+
+/** @throws {UsageError} when a stream cannot do what was asked for */
+export function checkOutput({ windowLength }: OutputOptions, isSeeding: boolean): void {
+  if (isSeeding) {
+    throw new UsageError('ERR_OUTPUT_SEED', 'what goes to a stream is not kept, so it cannot be seeded');
+  }
+  if (windowLength !== undefined && !(windowLength >= 1 && windowLength <= LONGEST_WINDOW)) {
+    throw new UsageError('ERR_WINDOW', `a window has from 1 byte to 4 GiB, not ${windowLength} bytes`);
+  }
+}
+
+/** @throws {DiskError} when the place below `out` is taken or cannot be written to */
+export async function openFiles(
+  metainfo: Metainfo,
+  out: string,
+  { threads, slots: { memory, slotLength }, onPiece, onNotice }: TargetContext,
+): Promise<Target> {
+  const sink = await FileWriter.open(metainfo, out, { threads, memory, slotLength, onPiece, onNotice });
+  const closers = new Closers();
+  closers.use(sink);
+  const reader = closers.use(new FileReader(metainfo, out));
+  const close = (): Promise<void> => closers[Symbol.asyncDispose]();
+  return { sink, reader, keepsPieces: true, isWaitingForReader: false, [Symbol.asyncDispose]: close };
+}
+
+/** @throws {UsageError} when the torrent has several files, and neither one nor an archive was asked for */
+export function openStream(
+  metainfo: Metainfo,
+  { stream: output, isTar = false, file }: OutputOptions,
+  { threads, slots: { memory, slotLength }, onPiece, onHeld, onError }: TargetContext,
+): Target {
+  const plan = isTar
+    ? planTar(metainfo, file === undefined ? undefined : (at) => at === file)
+    : planFile(metainfo, file);
+  const sink = new StreamWriter(metainfo, { threads, memory, slotLength, plan, output, onPiece, onHeld, onError });
+  return {
+    sink,
+    reader: { read: () => bug('nobody was told of a piece') },
+    keepsPieces: false,
+    get isWaitingForReader() {
+      return sink.isWaitingForReader;
+    },
+    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  };
+}
