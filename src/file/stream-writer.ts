@@ -187,7 +187,7 @@ export class StreamWriter implements PieceSink {
   /** The next bytes, in order; nothing when their piece is not here yet. */
   #take(): Uint8Array[] {
     const chunks: Uint8Array[] = [];
-    const most = Math.min(MOST_AT_ONCE, this.#options.memory.byteLength * PART_AT_ONCE);
+    const most = Math.max(1, Math.min(MOST_AT_ONCE, this.#options.memory.byteLength * PART_AT_ONCE));
     for (let length = 0; length < most;) {
       const chunk = this.#takeChunk();
       if (!chunk) break;

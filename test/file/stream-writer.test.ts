@@ -3,7 +3,7 @@ import { createWriteStream, openSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { DiskError, OutputClosedError, UsageError } from '../../src/common/errors.js';
+import { DiskError, OutputClosedError, type UsageError } from '../../src/common/errors.js';
 import { lengthOfPiece } from '../../src/common/pieces.js';
 import { piecesOf, planFile, planTar, type StreamPlan } from '../../src/file/stream-plan.js';
 import { StreamWriter } from '../../src/file/stream-writer.js';
