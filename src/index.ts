@@ -9,6 +9,5 @@ export type { SourceStatus } from './tracker/source.js';
 export { formatAddress, type HostPort, type PeerAddress } from './common/address.js';
 export { magnetOf, type Magnet, type MagnetPeer } from './metainfo/magnet.js';
 export { isMagnetLink, readSource } from './metainfo/source.js';
-export { hideSecrets } from './common/url.js';
 export { escapeControl } from './common/text.js';
 export * from './common/errors.js';

@@ -1,13 +1,8 @@
 /** The texts of `--help` and of a call without operands; at most 80 columns. */
+import { COMMANDS, type CommandSpec } from './commands.js';
+import { helpOf, OPTIONS, type OptionSpec, type OptionTable } from './options.js';
 
 const COLUMNS = 80;
-
-/** A row of the help: an option under a heading. */
-export interface HelpRow {
-  readonly group: string;
-  readonly flags: string;
-  readonly help: string;
-}
 
 /** Exit codes and what they mean, as `exit.ts` gives them. */
 export const EXIT_CODES: readonly (readonly [codes: string, meaning: string])[] = [
@@ -34,22 +29,47 @@ const EXAMPLES: readonly (readonly [command: string, meaning: string])[] = [
 
 const USAGE = 'Usage: torrent-dl [options] <torrent>';
 
-/** What `--help` prints: examples first, options by group, exit codes last. */
-export function formatHelp(options: readonly HelpRow[]): string {
-  const groups = [...new Set(options.map((option) => option.group))];
-  const sections = [
-    ['Examples:', table(EXAMPLES)],
-    ...groups.map((group) => [`${group}:`, table(options.filter((row) => row.group === group).map(columns))]),
-    ['Exit codes:', table(EXIT_CODES)],
+const ABOUT =
+  'Downloads what a torrent describes: a .torrent file, its URL, a magnet link, an info hash, or "-" for standard ' +
+  'input. An interrupted download goes on where it stopped: run the same command again. A duration is 90, 90s, 5m or ' +
+  '2h. Options can be set by variables such as TORRENT_DL_OUT or TORRENT_DL_DHT=false, too.';
+
+const ABOUT_COMMANDS =
+  'See torrent-dl <command> --help. A torrent whose file is called like one of these is written ./info.';
+
+/** What can be asked of every command. */
+const COMMON: readonly OptionSpec[] = [
+  { group: 'Output', flags: '--version', help: 'print the version' },
+  { group: 'Output', flags: '-h, --help', help: 'print this help' },
+];
+
+/** What `--help` prints: examples first, sub-commands, options by group, exit codes last. */
+export function formatHelp(): string {
+  const summaries = Object.entries<CommandSpec>(COMMANDS).map(
+    ([name, { operand, summary }]) => [`${name} ${operand}`, summary] as const,
+  );
+  return [
+    `${USAGE}\n       torrent-dl <command> [options] …\n`,
+    paragraph(ABOUT),
+    section('Examples', table(EXAMPLES)),
+    section('Commands', `${table(summaries)}\n${paragraph(ABOUT_COMMANDS, '  ')}`),
+    ...optionSections([...Object.values<OptionSpec>(OPTIONS), ...COMMON]),
+    section('Exit codes', table(EXIT_CODES)),
+    '',
+  ].join('\n');
+}
+
+/** What `torrent-dl <command> --help` prints. */
+export function formatCommandHelp(name: string, spec: CommandSpec): string {
+  const options = [
+    ...Object.values<OptionSpec>(spec.options satisfies OptionTable),
+    ...COMMON.map((row) => ({ ...row, group: 'Options' })),
   ];
   return [
-    USAGE,
-    '',
-    'Downloads what a torrent describes: a .torrent file, its URL, a magnet link or',
-    'an info hash. An interrupted download goes on where it stopped: run the same',
-    'command again. A duration is 90, 90s, 5m or 2h. Options can be set by variables',
-    'such as TORRENT_DL_OUT or TORRENT_DL_DHT=false, too.',
-    ...sections.map(([heading, body]) => `\n${heading}\n${body}`),
+    `${commandUsage(name, spec)}\n`,
+    paragraph(spec.about),
+    section('Examples', table(spec.examples)),
+    ...optionSections(options),
     '',
   ].join('\n');
 }
@@ -59,9 +79,34 @@ export function formatUsage(): string {
   return `${USAGE}\nTry 'torrent-dl --help' for examples and options.\n`;
 }
 
+/** What a sub-command without its operand prints. */
+export function formatCommandUsage(name: string, spec: CommandSpec): string {
+  return `${commandUsage(name, spec)}\nTry 'torrent-dl ${name} --help' for examples and options.\n`;
+}
+
+function commandUsage(name: string, { operand }: CommandSpec): string {
+  return `Usage: torrent-dl ${name} [options] ${operand}`;
+}
+
+function section(heading: string, body: string): string {
+  return `\n${heading}:\n${body}`;
+}
+
+function optionSections(options: readonly OptionSpec[]): string[] {
+  const groups = [...new Set(options.map((option) => option.group))];
+  return groups.map((group) => section(group, table(options.filter((row) => row.group === group).map(columns))));
+}
+
+function paragraph(text: string, indent = ''): string {
+  return wrap(text, COLUMNS - indent.length)
+    .map((line) => indent + line)
+    .join('\n');
+}
+
 /** Options without a short form are indented, so that the long ones stand below each other. */
-function columns({ flags, help }: HelpRow): readonly [string, string] {
-  return [flags.startsWith('--') ? `    ${flags}` : flags, help];
+function columns(option: OptionSpec): readonly [string, string] {
+  const { flags } = option;
+  return [flags.startsWith('--') ? `    ${flags}` : flags, helpOf(option)];
 }
 
 function table(rows: readonly (readonly [string, string])[]): string {

@@ -1,5 +1,6 @@
 /** The command line's entry. Loads the engine only for a download, so that `--help` is there at once. */
-import { parseCommandLine, type CommandLine } from './options.js';
+import type { Call } from './commands.js';
+import { parseCommandLine, type CommandLine } from './parse.js';
 
 const EXIT_USAGE = 2;
 const EXIT_OUTPUT_FAILED = 5;
@@ -29,9 +30,24 @@ async function execute(commandLine: CommandLine): Promise<number> {
       process.stderr.write(`torrent-dl: ${escapeControl(commandLine.message)} (try --help)\n`);
       return EXIT_USAGE;
     }
+    case 'command':
+      return await call(commandLine);
     case 'download': {
+      if (commandLine.options.list) {
+        const { list } = await import('./list.js');
+        return await list(commandLine.torrent);
+      }
       const [{ run }, { download }] = await Promise.all([import('./run.js'), import('../index.js')]);
       return await run(commandLine.torrent, commandLine.options, download);
+    }
+  }
+}
+
+async function call(given: Call): Promise<number> {
+  switch (given.command) {
+    case 'info': {
+      const { info } = await import('./info.js');
+      return await info(given.operand, given.options);
     }
   }
 }

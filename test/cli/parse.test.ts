@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { parseCommandLine, type Options } from '../../src/cli/options.js';
+import type { Options } from '../../src/cli/options.js';
+import { parseCommandLine } from '../../src/cli/parse.js';
 import { textWidth } from '../../src/cli/width.js';
 
 const parse = (argv: readonly string[], env: NodeJS.ProcessEnv = {}) => parseCommandLine(argv, env);
@@ -112,7 +113,7 @@ test('the help shows every option within 80 columns, examples first', () => {
     assert.ok(parsed.text.includes(word), word);
   }
   const sections = [...parsed.text.matchAll(/^(\w[\w ]*):$/gm)].map((match) => match[1]);
-  assert.deepEqual(sections, ['Examples', 'Download', 'Network', 'Peers', 'Output', 'Exit codes']);
+  assert.deepEqual(sections, ['Examples', 'Commands', 'Download', 'Network', 'Peers', 'Output', 'Exit codes']);
 });
 
 test('the version is one line', () => {

@@ -1,0 +1,112 @@
+/** Words of the command line → what they ask for. The tables say what there is; this knows how it is spelled. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+
+import { COMMANDS, isCommandName, type Call, type CommandName } from './commands.js';
+import { formatCommandHelp, formatCommandUsage, formatHelp, formatUsage } from './help.js';
+import { OPTIONS, type Options, type OptionTable } from './options.js';
+import { readEnvironment, SettingError } from './settings.js';
+
+/** What a command line asks for: a download, a sub-command, or some text to print. */
+export type CommandLine =
+  | { readonly kind: 'download'; readonly torrent: string; readonly options: Options }
+  | ({ readonly kind: 'command' } & Call)
+  | { readonly kind: 'text'; readonly text: string }
+  | Mistake
+  | { readonly kind: 'usage'; readonly text: string };
+
+interface Mistake {
+  readonly kind: 'mistake';
+  readonly message: string;
+}
+
+/** Reads the words after the program's name. Never throws on what a user can type. */
+export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): CommandLine {
+  const [first] = argv;
+  return isCommandName(first) ? parseCall(first, argv.slice(1), env) : parseDownload(argv, env);
+}
+
+function parseDownload(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
+  const words = readWords('torrent-dl', OPTIONS, argv, env, formatHelp);
+  if (words.kind !== 'words') return words;
+  const { operands, options } = words;
+  const [torrent] = operands;
+  if (torrent === undefined) return { kind: 'usage', text: formatUsage() };
+  if (torrent === '') return mistake('the name of the torrent is empty');
+  if (isCommandName(torrent) && !argv.includes('--')) {
+    return mistake(`a sub-command goes first: torrent-dl ${torrent} …; a file of that name is written ./${torrent}`);
+  }
+  if (operands.length > 1) return mistake('one torrent is expected, not several');
+  return { kind: 'download', torrent, options };
+}
+
+function parseCall(command: CommandName, argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
+  const spec = COMMANDS[command];
+  const words = readWords(`torrent-dl ${command}`, spec.options, argv, env, () => formatCommandHelp(command, spec));
+  if (words.kind !== 'words') return words;
+  const [operand, ...others] = words.operands;
+  if (operand === undefined) return { kind: 'usage', text: formatCommandUsage(command, spec) };
+  if (operand === '') return mistake(`${spec.operand} is empty`);
+  if (others.length > 0) return mistake(`${command}: one ${spec.operand} is expected, not several`);
+  return { kind: 'command', command, operand, options: words.options } as CommandLine;
+}
+
+type Words =
+  | Mistake
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'words'; readonly operands: readonly string[]; readonly options: Record<string, unknown> };
+
+/** Options and operands, in whatever order; for `--help` and `--version` their text. */
+function readWords(
+  name: string,
+  table: OptionTable,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  formatHelp: () => string,
+): Words {
+  let printed = '';
+  const program = new Command(name)
+    .argument('[operands...]')
+    .helpOption('-h, --help')
+    .version(`torrent-dl ${packageVersion()}`, '--version')
+    .configureHelp({ formatHelp })
+    .configureOutput({ writeOut: (text) => (printed += text), outputError: () => undefined })
+    .exitOverride();
+  addOptions(program, table);
+  try {
+    program.parse(argv, { from: 'user' });
+    const options = { ...readEnvironment(table, env), ...program.opts() };
+    if (options['quiet'] && options['verbose']) return mistake('--quiet and --verbose exclude each other');
+    return { kind: 'words', operands: program.args, options };
+  } catch (error) {
+    if (error instanceof SettingError) return mistake(error.message);
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? { kind: 'text', text: printed } : mistake(reword(error));
+  }
+}
+
+function addOptions(program: Command, table: OptionTable): void {
+  for (const { flags, help, parse } of Object.values(table)) {
+    const option = new Option(flags, help);
+    // First, or the switch is on by default; it takes back what the environment says.
+    if (option.negate) program.addOption(new Option(`--${option.name().replace(/^no-/, '')}`));
+    program.addOption(parse ? option.argParser(parse as (text: string, previous: unknown) => unknown) : option);
+  }
+}
+
+function mistake(message: string): Mistake {
+  return { kind: 'mistake', message };
+}
+
+/** Commander's message as one of ours: lower case, one line. */
+function reword({ message }: CommanderError): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(' is invalid. ', ': ')
+    .replaceAll('\n', ' ');
+}
+
+function packageVersion(): string {
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}

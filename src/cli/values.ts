@@ -1,0 +1,79 @@
+/** The values that options take: text in, what it means out. Each throws `InvalidArgumentError` with the reason. */
+import { InvalidArgumentError } from 'commander';
+
+import type { HostPort } from '../index.js';
+
+/** A value that is not empty and no option: commander lets `--out --seed` and `--out ''` pass. */
+export function text(value: string): string {
+  if (value.startsWith('-'))
+    throw new InvalidArgumentError('that looks like an option; a name like that is written ./-x');
+  return freeText(value);
+}
+
+/** The same, or `-` for standard output. */
+export function textOrDash(value: string): string {
+  return value === '-' ? value : text(value);
+}
+
+/** Any words, not empty. */
+export function freeText(value: string): string {
+  if (value === '') throw new InvalidArgumentError('it is empty');
+  return value;
+}
+
+export function integer(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`not a whole number from ${min} to ${max}`);
+  };
+}
+
+export function switchOf(value: string): boolean {
+  if (/^(?:1|true|yes|on)$/i.test(value)) return true;
+  if (/^(?:0|false|no|off)$/i.test(value)) return false;
+  throw new InvalidArgumentError('neither true nor false');
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000 };
+const MAX_DURATION_MS = 2 ** 31 - 1; // what a timer can hold, almost 25 days
+
+/** `90`, `90s`, `1.5m`, `2h` in ms. */
+export function duration(value: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,9}(?:\.\d{1,3})?)([smh]?)$/.exec(value) ?? [];
+  const ms = number === '' ? NaN : Math.round(Number(number) * UNIT_MS[unit]!);
+  if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
+  throw new InvalidArgumentError('not a duration such as 90, 90s, 5m or 2h, more than 0');
+}
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** `262144`, `256K`, `4M`, `4MiB` in bytes; units are binary. */
+export function byteCount(value: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,15})(?:([KMG])(?:iB)?)?$/i.exec(value) ?? [];
+  const bytes = number === '' ? NaN : Number(number) * UNIT_BYTES[unit.toUpperCase()]!;
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('not a number of bytes such as 262144, 256K or 4M, more than 0');
+}
+
+/** An announce URL; appended to those before. */
+export function trackers(value: string, previous: readonly string[] = []): readonly string[] {
+  if (/^(?:https?|udp):\/\//i.test(value) && URL.canParse(value)) return [...previous, value];
+  throw new InvalidArgumentError('not an http, https or udp URL');
+}
+
+/** A web seed; appended to those before. */
+export function webUrls(value: string, previous: readonly string[] = []): readonly string[] {
+  if (/^https?:\/\//i.test(value) && URL.canParse(value)) return [...previous, value];
+  throw new InvalidArgumentError('not an http or https URL');
+}
+
+/** `192.0.2.1:6881`, `[2001:db8::1]:6881`, `example.org:6881`; appended to those before. */
+export function hostPorts(value: string, previous: readonly HostPort[] = []): readonly HostPort[] {
+  const [, bracketed, plain, digits = ''] =
+    /^(?:\[([\da-fA-F:.]+)\]|([^\s:[\]-][^\s:[\]]*)):(\d{1,5})$/.exec(value) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host !== undefined && port >= 1 && port <= 65_535) return [...previous, { host, port }];
+  throw new InvalidArgumentError('not host:port (an IPv6 address goes in brackets: [2001:db8::1]:6881)');
+}
