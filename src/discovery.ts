@@ -55,11 +55,12 @@ export async function openSources(
   const sources = new PeerSources();
   if (tiers.length > 0) {
     const needsUdp = tiers.flat().some((url) => /^udp:/i.test(url));
-    const udp = needsUdp ? { udp: await session.udp() } : {};
-    sources.add(Announcer.open({ ...discovery, ...udp, tiers }));
+    const udp = needsUdp ? await session.udp() : undefined;
+    sources.add(Announcer.open({ ...discovery, ...(udp && { udp }), tiers }));
   }
   if (isPrivate) return sources;
-  if (dht) sources.add(DhtSource.open(await session.dht(), { infoHash, port, onPeers }));
+  const node = dht ? await session.dht() : undefined;
+  if (node) sources.add(DhtSource.open(node, { infoHash, port, onPeers }));
   if (lsd) sources.add((await session.lsd()).find({ infoHash, port, onPeers }));
   return sources;
 }

@@ -290,7 +290,7 @@ class TorrentDownload implements Download {
       port: this.#port,
       clientName: CLIENT,
       maxPeers,
-      dhtPort: dht && (await session.udp()).port,
+      dhtPort: dht && (await session.udp())?.port,
       exchange: pex && !isPrivate ? this.#exchange : undefined,
       onNeedPeers: () => this.#sources?.requestPeers(),
       onDhtNode: (address: PeerAddress) => dht?.addNode(address),

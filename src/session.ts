@@ -33,8 +33,8 @@ export class Session implements AsyncDisposable {
   readonly threads: DiskThreads;
   readonly #options: SessionOptions;
   readonly #closers = new Closers();
-  #udp: Promise<UdpPort> | undefined;
-  #dht: Promise<Dht> | undefined;
+  #udp: Promise<UdpPort | undefined> | undefined;
+  #dht: Promise<Dht | undefined> | undefined;
   #lsd: Promise<Lsd> | undefined;
 
   private constructor(listener: PeerListener, options: SessionOptions) {
@@ -48,15 +48,13 @@ export class Session implements AsyncDisposable {
     return new Session(await PeerListener.open(options.port), options);
   }
 
-  /** @throws {UsageError} when `dhtPort` cannot be listened on */
-  udp(): Promise<UdpPort> {
-    const { dhtPort } = this.#options;
-    const port = dhtPort ?? this.listener.port;
-    return (this.#udp ??= this.#open(UdpPort.open({ port, isPortFixed: dhtPort !== undefined })));
+  /** Undefined where there is no UDP to be had. @throws {UsageError} when `dhtPort` cannot be listened on */
+  udp(): Promise<UdpPort | undefined> {
+    return (this.#udp ??= this.#openUdp());
   }
 
-  /** @throws {UsageError} when `dhtPort` cannot be listened on */
-  dht(): Promise<Dht> {
+  /** Undefined where there is no UDP to be had. @throws {UsageError} when `dhtPort` cannot be listened on */
+  dht(): Promise<Dht | undefined> {
     return (this.#dht ??= this.#openDht());
   }
 
@@ -73,10 +71,23 @@ export class Session implements AsyncDisposable {
     return this.#closers.use(await opening);
   }
 
-  async #openDht(): Promise<Dht> {
+  async #openUdp(): Promise<UdpPort | undefined> {
+    const { dhtPort } = this.#options;
+    const isPortFixed = dhtPort !== undefined;
+    try {
+      return await this.#open(UdpPort.open({ port: dhtPort ?? this.listener.port, isPortFixed }));
+    } catch (error) {
+      if (isPortFixed) throw error;
+      log('no UDP: %o', error);
+      return undefined;
+    }
+  }
+
+  async #openDht(): Promise<Dht | undefined> {
     const { dhtBootstrap, cacheFolder: folder = cacheFolder() } = this.#options;
     const file = path.join(folder, 'dht');
     const [udp, state] = await Promise.all([this.udp(), readCache(file, MOST_DHT_LENGTH)]);
+    if (!udp) return undefined;
     const dht = Dht.open({
       network: udp,
       bootstrap: dhtBootstrap ?? PUBLIC_BOOTSTRAP,

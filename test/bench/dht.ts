@@ -1,10 +1,10 @@
 /**
- * Lookups in a DHT of one process, with dead and lying nodes: `node --import tsx test/bench/dht.ts [nodes] [searches]`
- * (2,000 and 300). It takes some minutes of CPU time.
+ * Lookups in a DHT of one process, with dead and lying nodes: `node --import tsx test/bench/dht.ts [nodes] [searches]
+ * [seed]` (2,000, 300 and 1). It takes some minutes of CPU time.
  */
 import { quantile, Simulation, type SimulatedSearch } from '../tracker/dht/simulation.js';
 
-const [nodes = 2000, searches = 300] = process.argv.slice(2).map(Number);
+const [nodes = 2000, searches = 300, seed = 1] = process.argv.slice(2).map(Number);
 
 function row(name: string, results: readonly SimulatedSearch[]): string {
   const found = results.filter(({ isFound }) => isFound);
@@ -29,7 +29,7 @@ for (const [name, dead, lying] of [
   ['all honest', 0, 0],
   ['20 % dead, 10 % lying', 0.2, 0.1],
 ] as const) {
-  const simulation = new Simulation({ nodes, dead, lying, lossRate: 0.01, settleMs: 30_000 });
+  const simulation = new Simulation({ nodes, seed, dead, lying, lossRate: 0.01, settleMs: 30_000 });
   process.stdout.write(row(name, simulation.measure(searches)));
   simulation.close();
 }
