@@ -176,8 +176,8 @@ export class StreamWriter implements PieceSink {
 
   /** The output has taken all that it was given. */
   #onTaken(error: Error | null | undefined): void {
-    this.#isWriting = false;
     if (error) return this.#onError(error);
+    this.#isWriting = false;
     if (this.#isClosed || this.#failure) return;
     this.#release();
     if (this.#isOver) this.#onOver?.();
@@ -249,7 +249,7 @@ export class StreamWriter implements PieceSink {
   // ── Ends ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   readonly #onError = (error?: Error): void => {
-    if (this.#failure || this.#isClosed) return;
+    if (this.#failure || this.#isClosed || this.#isOver) return;
     log('the output failed: %o', error);
     this.#failure = outputError(error);
     this.#onOver?.();

@@ -255,6 +255,25 @@ test('an output that cannot be written to is a disk error', async (t) => {
   assert.match(bench.errors[0].message, /^cannot write "standard output": no space left on device$/);
 });
 
+test('an output that is ended after the last byte is no error, one that fails with it is', async (t) => {
+  const made = make(1000, 16_384);
+  const threads = openThreads(t);
+  for (const fails of [false, true]) {
+    const output = new Reader();
+    output.isStopped = true;
+    await using bench = new Bench(made, threads, output);
+    await bench.writer.check();
+    bench.put(0);
+    await until(() => output.chunks.length === 1);
+    if (fails) output.destroy();
+    else output.go();
+    await until(() => bench.left.length + bench.errors.length === 1);
+    if (!fails) output.end();
+    await until(() => output.closed);
+    assert.equal(bench.errors.length, fails ? 1 : 0);
+  }
+});
+
 test('a stream that passes chunks on gets copies, for slots are used again', async (t) => {
   const made = make(300_000, 16_384);
   const output = new PassThrough({ highWaterMark: 2 ** 30 });
