@@ -3,6 +3,8 @@ export { download } from './download.js';
 export type { Download, DownloadOptions, DownloadStats, Notice, OutputOptions } from './api.js';
 export { openStandardOutput } from './file/standard-output.js';
 export type { Phase } from './phase.js';
+export { createTorrent, type CreatedTorrent, type CreateOptions, type Watch } from './create.js';
+export { verifyTorrent, type FileReport, type FileState, type VerifyReport } from './verify.js';
 export { decodeMetainfo } from './metainfo/decode.js';
 export type { Metainfo, MetainfoFile } from './metainfo/metainfo.js';
 export type { SourceStatus } from './tracker/source.js';

@@ -66,7 +66,7 @@ export class TerminalBar {
 }
 
 /** Room of the terminal at this moment; some terminals do not know theirs and say 0. */
-function columnsOf({ columns = 0 }: TerminalStream): number {
+export function columnsOf({ columns = 0 }: { readonly columns?: number }): number {
   return columns > 0 ? columns : Number(process.env['COLUMNS']) || 80;
 }
 

@@ -1,5 +1,6 @@
 /** The sub-commands, each declared once: what they take, what they say in the help. `main.ts` runs them. */
-import type { ChosenOf, OptionTable } from './options.js';
+import { OPTIONS, type ChosenOf, type OptionTable } from './options.js';
+import * as value from './values.js';
 
 export interface CommandSpec {
   /** What stands behind its name in the usage; a word in `<…>` has to be there. */
@@ -9,8 +10,8 @@ export interface CommandSpec {
   /** A paragraph for its own help. */
   readonly about: string;
   /**
-   * An option that is the same object as in `OPTIONS` can also be set by environment and configuration file; one that
-   * only has the same name cannot.
+   * One that is called like one of `OPTIONS` means the same and can also be set by environment and configuration file,
+   * unless it says `isFlagOnly`.
    */
   readonly options: OptionTable;
   readonly examples: readonly (readonly [command: string, meaning: string])[];
@@ -33,6 +34,97 @@ export const COMMANDS = {
       ['torrent-dl info --json - <x.torrent | jq .infoHash', 'for programs'],
     ],
   },
+  verify: {
+    operand: '<torrent>',
+    summary: 'compare files on disk with a torrent',
+    about:
+      'Hashes the files below a folder and compares them with the torrent. Needs no network, writes nothing and ' +
+      'believes no resume state. Exit code 0: all is right; 6: something is missing or wrong; 5: it cannot be read. ' +
+      'To repair, download into the same folder.',
+    options: {
+      out: { ...OPTIONS.out, group: 'Options', help: 'folder that the torrent was downloaded to' },
+      json: JSON_OPTION,
+      quiet: { ...OPTIONS.quiet, group: 'Options' },
+    },
+    examples: [
+      ['torrent-dl verify -o ~/iso debian.torrent', 'a line for each file'],
+      ['torrent-dl verify -q x.torrent && echo good', 'only the exit code'],
+    ],
+  },
+  create: {
+    operand: '<path>',
+    summary: 'make a torrent of a file or a folder',
+    about:
+      'Makes a .torrent of a file, or of all files below a folder. The same input gives the same bytes: no date and no ' +
+      'program name is put in unless asked for. Info hash and magnet link are printed on stderr. Sizes are in bytes, ' +
+      'or with K or M, 1024 and 1024² of them.',
+    options: {
+      out: {
+        group: 'Options',
+        flags: '-o, --out <file>',
+        help: 'file to write, - is standard output',
+        parse: value.textOrDash,
+        otherwise: 'NAME.torrent',
+        isFlagOnly: true,
+      },
+      force: { group: 'Options', flags: '--force', help: 'write over a file that is there' },
+      tracker: {
+        group: 'Options',
+        flags: '--tracker <url>',
+        help: 'an announce URL, each a tier of its own; repeatable',
+        parse: value.trackers,
+        isFlagOnly: true,
+      },
+      webSeed: {
+        group: 'Options',
+        flags: '--web-seed <url>',
+        help: 'where the files are on a web server; repeatable',
+        parse: value.webUrls,
+      },
+      private: { group: 'Options', flags: '--private', help: 'peers come from its trackers only' },
+      name: {
+        group: 'Options',
+        flags: '--name <name>',
+        help: 'file or folder for those who download',
+        parse: value.freeText,
+        otherwise: 'its own',
+        isFlagOnly: true,
+      },
+      comment: { group: 'Options', flags: '--comment <text>', help: 'for people to read', parse: value.freeText },
+      createdBy: {
+        group: 'Options',
+        flags: '--created-by <text>',
+        help: 'the program that made it',
+        parse: value.freeText,
+      },
+      source: {
+        group: 'Options',
+        flags: '--source <text>',
+        help: 'a word that gives the same files another info hash',
+        parse: value.freeText,
+      },
+      creationDate: {
+        group: 'Options',
+        flags: '--creation-date <date>',
+        help: 'seconds since 1970, 2026-11-23, 2026-11-23T12:00:00Z or now',
+        parse: value.date,
+        otherwise: '$SOURCE_DATE_EPOCH, else none',
+      },
+      pieceLength: {
+        group: 'Options',
+        flags: '--piece-length <size>',
+        help: 'a power of two from 16K on',
+        parse: value.byteCount,
+        otherwise: 'what makes 1,000 to 2,000 pieces',
+      },
+      followLinks: { group: 'Options', flags: '--follow-links', help: 'take in what symbolic links point to' },
+      quiet: { ...OPTIONS.quiet, group: 'Options' },
+    },
+    examples: [
+      ['torrent-dl create --tracker https://t.example/announce iso', 'writes iso.torrent'],
+      ['torrent-dl create -qo - data | ssh host torrent-dl -', 'straight into a pipe'],
+    ],
+  },
 } as const satisfies Readonly<Record<string, CommandSpec>>;
 
 export type CommandName = keyof typeof COMMANDS;
@@ -45,6 +137,8 @@ export type Call = {
     readonly options: ChosenOf<(typeof COMMANDS)[N]['options']>;
   };
 }[CommandName];
+
+export type OptionsOfCall<N extends CommandName> = Extract<Call, { command: N }>['options'];
 
 export function isCommandName(word: string | undefined): word is CommandName {
   return word !== undefined && Object.hasOwn(COMMANDS, word);

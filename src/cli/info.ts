@@ -1,16 +1,14 @@
 /** `torrent-dl info`: what a torrent or a magnet link says. */
 import { escapeControl, isMagnetLink, magnetOf, type Magnet, type Metainfo } from '../index.js';
 
-import type { Call } from './commands.js';
+import type { OptionsOfCall } from './commands.js';
 import { formatBytes } from './format.js';
 import { jsonLine } from './json.js';
 import { filesOf, formatFiles } from './list.js';
 import { readOperand, runWork } from './work.js';
 
-type Options = Extract<Call, { command: 'info' }>['options'];
-
 /** Prints it on stdout and gives the exit code. */
-export async function info(operand: string, { json = false }: Options): Promise<number> {
+export async function info(operand: string, { json = false }: OptionsOfCall<'info'>): Promise<number> {
   return await runWork(async (signal) => {
     const torrent = await readOperand(operand, signal);
     const facts: Facts = isMagnetLink(torrent) ? linkFacts(torrent) : torrentFacts(torrent);

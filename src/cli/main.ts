@@ -49,6 +49,14 @@ async function call(given: Call): Promise<number> {
       const { info } = await import('./info.js');
       return await info(given.operand, given.options);
     }
+    case 'create': {
+      const { create } = await import('./create.js');
+      return await create(given.operand, given.options);
+    }
+    case 'verify': {
+      const { verify } = await import('./verify.js');
+      return await verify(given.operand, given.options);
+    }
   }
 }
 

@@ -11,8 +11,8 @@ export interface OptionSpec {
   readonly parse?: (text: string, previous?: never) => unknown;
   /** What holds when nobody sets it, for the reader. */
   readonly otherwise?: string;
-  /** Not to be set by environment and configuration file, for it asks for something once. */
-  readonly isOnceOnly?: true;
+  /** Whether it means something to a single run alone, and no environment or configuration file sets it. */
+  readonly isFlagOnly?: true;
 }
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
@@ -37,7 +37,7 @@ export const OPTIONS = {
     group: 'Download',
     flags: '--list',
     help: 'only list the files: index (from 0), size, path',
-    isOnceOnly: true,
+    isFlagOnly: true,
   },
   metadataTimeout: {
     group: 'Download',

@@ -48,7 +48,7 @@ function parseCall(command: CommandName, argv: readonly string[], env: NodeJS.Pr
   if (operand === undefined) return { kind: 'usage', text: formatCommandUsage(command, spec) };
   if (operand === '') return mistake(`${spec.operand} is empty`);
   if (others.length > 0) return mistake(`${command}: one ${spec.operand} is expected, not several`);
-  return { kind: 'command', command, operand, options: words.options } as CommandLine;
+  return { kind: 'command', command, operand, options: words.options };
 }
 
 type Words =

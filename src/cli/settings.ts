@@ -19,10 +19,9 @@ export function readEnvironment(table: OptionTable, env: NodeJS.ProcessEnv): Rec
   return settings;
 }
 
-/** The options that settings are for: those of downloads, and the same ones where a sub-command has them, too. */
+/** The options that settings are for: those of downloads, and their namesakes of sub-commands. */
 function settable(table: OptionTable): [key: string, spec: OptionSpec][] {
-  const known: OptionTable = OPTIONS;
-  return Object.entries(table).filter(([key, spec]) => known[key] === spec && !spec.isOnceOnly);
+  return Object.entries(table).filter(([key, spec]) => Object.hasOwn(OPTIONS, key) && !spec.isFlagOnly);
 }
 
 /** `previous` is what the same setting said before. @throws {SettingError} which names `where` */

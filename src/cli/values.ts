@@ -56,6 +56,15 @@ export function byteCount(value: string): number {
   throw new InvalidArgumentError('not a number of bytes such as 262144, 256K or 4M, more than 0');
 }
 
+/** `1700000000`, `2026-11-23`, `2026-11-23T12:00:00Z`, `now` in seconds since 1970; a date without time is UTC. */
+export function date(value: string): number {
+  if (value === 'now') return Math.floor(Date.now() / 1000);
+  const isIso = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d))?$/.test(value);
+  const seconds = /^\d{1,15}$/.test(value) ? Number(value) : isIso ? Math.floor(Date.parse(value) / 1000) : NaN;
+  if (seconds >= 0) return seconds;
+  throw new InvalidArgumentError('not seconds since 1970, nor a date such as 2026-11-23 or 2026-11-23T12:00:00Z');
+}
+
 /** An announce URL; appended to those before. */
 export function trackers(value: string, previous: readonly string[] = []): readonly string[] {
   if (/^(?:https?|udp):\/\//i.test(value) && URL.canParse(value)) return [...previous, value];
