@@ -16,6 +16,7 @@ import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink, readSource } from './metainfo/source.js';
 import { checkOutput, openFiles, openStream, type Target, type TargetContext } from './output.js';
 import { AddressPool } from './peer/address-pool.js';
+import type { PeerConnection } from './peer/connection.js';
 import { PeerExchange } from './peer/extension/exchange.js';
 import { createPeerId } from './peer/handshake.js';
 import { PeerManager } from './peer/manager.js';
@@ -91,6 +92,8 @@ class TorrentDownload implements Download {
   readonly #exchange = new PeerExchange((addresses) => this.#add(addresses, 'PEX'));
   #port = 0;
   #isRefilling = false;
+  /** Some pieces are not fetched, for none of their bytes are wanted. */
+  #isPartial = false;
   #resolveDone!: () => void;
   #rejectDone!: (error: unknown) => void;
   #resolveEnded!: () => void;
@@ -251,6 +254,7 @@ class TorrentDownload implements Download {
       signal: this.#stopped.signal,
       onProgress: (checked, total) => (this.#checked = total > 0 ? checked / total : 1),
     });
+    this.#isPartial = !target.keepsPieces && found.count > 0;
     for (let index = 0; index < metainfo.pieceCount; index++) {
       if (!found.has(index)) continue;
       picker.markDone(index);
@@ -375,7 +379,7 @@ class TorrentDownload implements Download {
   }
 
   #complete(): void {
-    if (this.#phase === 'downloading') this.#sources?.completed();
+    if (this.#phase === 'downloading' && !this.#isPartial) this.#sources?.completed();
     this.#setPhase('seeding');
     this.#peers?.dropSeeds();
     this.#target?.sink.save(this.#have, { sync: false }).then(this.#resolveDone, (error: unknown) => this.#fail(error));
@@ -406,13 +410,20 @@ class TorrentDownload implements Download {
   }
 
   #stall(): Stall {
-    const holders = this.#resolver?.offers ?? 0;
-    const interesting = [...(this.#peers?.connections ?? [])].filter((peer) => peer.isOpen && peer.amInterested);
     return {
       stats: this.stats(),
-      holders: this.#peers ? interesting.length : holders,
+      holders: this.#peers ? this.#holders(this.#peers) : (this.#resolver?.offers ?? 0),
       failures: this.#sources?.failures() ?? [],
     };
+  }
+
+  /** How many peers have what we lack; a stream is helped by those only that have the piece which is due. */
+  #holders({ connections }: PeerManager): number {
+    let due = 0;
+    while (this.#have.has(due)) due++;
+    const isHolder = (peer: PeerConnection): boolean =>
+      peer.isOpen && (this.#target?.keepsPieces ? peer.amInterested : peer.have.has(due));
+    return [...connections].filter(isHolder).length;
   }
 
   readonly #onAbort = (): void => this.#stop('stopped', this.#options.signal?.reason ?? abortError());

@@ -13,6 +13,7 @@ import { OutputClosedError, UsageError } from '../src/common/errors.js';
 import { downloadHere } from './helpers/download.js';
 import { ScriptedPeer } from './helpers/scripted-peer.js';
 import { contentFiles, makeTorrent, randomBytes, type MadeTorrent } from './helpers/torrent.js';
+import { openTracker } from './helpers/tracker.js';
 import { until } from './helpers/until.js';
 
 const KIB = 1024;
@@ -139,13 +140,15 @@ test('the same torrent gives the same archive, with its creation date', async ()
   }
 });
 
-test('one file of several leaves alone, and only its pieces are fetched', async () => {
+test('one file of several leaves alone: its pieces are fetched, and no tracker hears that we completed', async () => {
+  await using tracker = await openTracker();
   const files = ['a', 'b', 'c'].map((name) => ({ path: name, data: randomBytes(name, 300 * KIB + 1) }));
-  const torrent = makeTorrent(files, { pieceLength: 32 * KIB });
+  const torrent = makeTorrent(files, { pieceLength: 32 * KIB, trackers: [[tracker.url]] });
   await using peer = await ScriptedPeer.open(torrent);
   const { bytes, stats } = await fetch(torrent, [peer], { file: 1 });
   assert.ok(bytes.equals(files[1]!.data));
   assert.ok(stats.downloaded <= 364 * KIB, `${stats.downloaded} bytes`);
+  assert.ok(tracker.announces.every(({ event }) => event !== 'completed'));
 });
 
 test('a magnet link leaves in a stream, and no folder is touched', async () => {
@@ -225,6 +228,15 @@ for (const [name, options] of SLOW) {
     assert.ok(performance.now() - begun < 8000, `${performance.now() - begun} ms`);
   });
 }
+
+test('when nobody has the piece that is due, a stall says so, and the window is bound to it', async () => {
+  const torrent = single(4 * MIB);
+  await using peer = await ScriptedPeer.open(torrent, { pieces: [...Array(64).keys()].slice(1) });
+  const options = streaming({ stream: new Reader(), windowLength: MIB }, [peer], { stallTimeoutMs: 700 });
+  await using running = downloadHere(torrent.bytes, options);
+  await assert.rejects(running.done, { code: 'ERR_NO_SOURCE', message: /none of 1 connected peers has the missing/ });
+  assert.equal(peer.sent, MIB - 64 * KIB);
+});
 
 // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
