@@ -401,7 +401,7 @@ class TorrentDownload implements Download {
     const { timeoutMs, stallTimeoutMs, metadataTimeoutMs } = this.#options;
     const isResolving = this.#phase === 'resolving';
     if (timeoutMs !== undefined && now - this.#startedAt > timeoutMs) {
-      this.#fail(new TimeLimitError('ERR_TIMEOUT', `not done within ${formatSeconds(timeoutMs)}; run again to resume`));
+      this.#fail(new TimeLimitError('ERR_TIMEOUT', `not done within ${formatSeconds(timeoutMs)}${this.#advice}`));
     } else if (isResolving && metadataTimeoutMs !== undefined && now - this.#phaseAt > metadataTimeoutMs) {
       this.#fail(noMetadataError(metadataTimeoutMs, this.#stall()));
     } else if (stallTimeoutMs !== undefined && now - this.#lastPayloadAt > stallTimeoutMs) {
@@ -414,7 +414,12 @@ class TorrentDownload implements Download {
       stats: this.stats(),
       holders: this.#peers ? this.#holders(this.#peers) : (this.#resolver?.offers ?? 0),
       failures: this.#sources?.failures() ?? [],
+      advice: this.#advice,
     };
+  }
+
+  get #advice(): string {
+    return this.#options.output ? '' : '; run again to resume';
   }
 
   /** How many peers have what we lack; a stream is helped by those only that have the piece which is due. */

@@ -8,14 +8,16 @@ export interface Stall {
   readonly holders: number;
   /** Why sources found nobody. */
   readonly failures: readonly Error[];
+  /** What the user can do; empty when there is nothing to resume. */
+  readonly advice: string;
 }
 
 /** Why nothing came for so long: somebody has what we lack and does not send it, or nobody has it. */
-export function stallError(stallTimeoutMs: number, { stats, holders, failures }: Stall): Error {
+export function stallError(stallTimeoutMs: number, { stats, holders, failures, advice }: Stall): Error {
   const time = formatSeconds(stallTimeoutMs);
   if (holders > 0) {
     const text = `nothing received for ${time}: ${holders} peer(s) have the missing data and do not send it`;
-    return new TimeLimitError('ERR_STALLED', `${text}; run again to resume`);
+    return new TimeLimitError('ERR_STALLED', `${text}${advice}`);
   }
   const who =
     stats.connectedPeers > 0

@@ -238,6 +238,15 @@ test('when nobody has the piece that is due, a stall says so, and the window is 
   assert.equal(peer.sent, MIB - 64 * KIB);
 });
 
+test('a limit in time that ends a stream does not promise to resume', async () => {
+  const torrent = single(MIB);
+  await using peer = await ScriptedPeer.open(torrent, { behaviour: 'stall' });
+  for (const limit of [{ timeoutMs: 300 }, { stallTimeoutMs: 300 }]) {
+    await using running = downloadHere(torrent.bytes, streaming({ stream: new Reader() }, [peer], limit));
+    await assert.rejects(running.done, { name: 'TimeLimitError', message: /^(?!.*resume)/ });
+  }
+});
+
 // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test('a reader that goes away ends the download with an error of its own', async () => {
