@@ -4,6 +4,7 @@ export type { Download, DownloadOptions, DownloadStats, Notice, OutputOptions } 
 export { openStandardOutput } from './file/standard-output.js';
 export type { Phase } from './phase.js';
 export { createTorrent, type CreatedTorrent, type CreateOptions, type Watch } from './create.js';
+export { resolveMagnet, type ResolvedMagnet, type ResolveOptions } from './metadata.js';
 export { verifyTorrent, type FileReport, type FileState, type VerifyReport } from './verify.js';
 export { decodeMetainfo } from './metainfo/decode.js';
 export type { Metainfo, MetainfoFile } from './metainfo/metainfo.js';

@@ -21,6 +21,11 @@ export interface CommandSpec {
 
 const JSON_OPTION = { group: 'Options', flags: '--json', help: 'print one JSON object' } as const;
 
+/** Those of a download that say how peers are found. */
+const { metadataTimeout, port, maxPeers, peer, tracker, trackers } = OPTIONS;
+const { dht, pex, lsd, dhtPort, dhtBootstrap, quiet, verbose } = OPTIONS;
+const PEER_OPTIONS = { metadataTimeout, port, maxPeers, peer, tracker, trackers, dht, pex, lsd, dhtPort, dhtBootstrap };
+
 export const COMMANDS = {
   info: {
     operand: '<torrent>',
@@ -44,7 +49,7 @@ export const COMMANDS = {
     options: {
       out: { ...OPTIONS.out, group: 'Options', help: 'folder that the torrent was downloaded to' },
       json: JSON_OPTION,
-      quiet: { ...OPTIONS.quiet, group: 'Options' },
+      quiet: { ...quiet, group: 'Options' },
     },
     examples: [
       ['torrent-dl verify -o ~/iso debian.torrent', 'a line for each file'],
@@ -118,11 +123,35 @@ export const COMMANDS = {
         otherwise: 'what makes 1,000 to 2,000 pieces',
       },
       followLinks: { group: 'Options', flags: '--follow-links', help: 'take in what symbolic links point to' },
-      quiet: { ...OPTIONS.quiet, group: 'Options' },
+      quiet: { ...quiet, group: 'Options' },
     },
     examples: [
       ['torrent-dl create --tracker https://t.example/announce iso', 'writes iso.torrent'],
       ['torrent-dl create -qo - data | ssh host torrent-dl -', 'straight into a pipe'],
+    ],
+  },
+  metadata: {
+    operand: '<magnet>',
+    summary: "get a magnet link's torrent, without its files",
+    about:
+      'Asks peers for what a magnet link or an info hash stands for, writes it as a .torrent with the trackers of the ' +
+      'link, and ends. Peers are found and limits set as for a download.',
+    options: {
+      out: {
+        group: 'Options',
+        flags: '-o, --out <file>',
+        help: 'file to write',
+        parse: value.textOrDash,
+        otherwise: '-, standard output',
+        isFlagOnly: true,
+      },
+      force: { group: 'Options', flags: '--force', help: 'write over a file that is there' },
+      ...PEER_OPTIONS,
+      ...{ quiet, verbose },
+    },
+    examples: [
+      ["torrent-dl metadata 'magnet:?…' -o x.torrent", 'into a file'],
+      ["torrent-dl metadata 'magnet:?…' | torrent-dl --list -", 'which files there are'],
     ],
   },
 } as const satisfies Readonly<Record<string, CommandSpec>>;

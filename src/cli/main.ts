@@ -53,6 +53,10 @@ async function call(given: Call): Promise<number> {
       const { create } = await import('./create.js');
       return await create(given.operand, given.options);
     }
+    case 'metadata': {
+      const { metadata } = await import('./metadata.js');
+      return await metadata(given.operand, given.options);
+    }
     case 'verify': {
       const { verify } = await import('./verify.js');
       return await verify(given.operand, given.options);
