@@ -154,6 +154,17 @@ export const COMMANDS = {
       ["torrent-dl metadata 'magnet:?…' | torrent-dl --list -", 'which files there are'],
     ],
   },
+  completion: {
+    operand: '<shell>',
+    summary: 'print what bash, zsh or fish needs to complete words',
+    about: 'Prints a script on standard output that lets the shell (bash, zsh or fish) complete options and commands.',
+    options: {},
+    examples: [
+      ['eval "$(torrent-dl completion bash)"', 'in ~/.bashrc, or zsh in ~/.zshrc'],
+      ['torrent-dl completion fish | source', 'in config.fish'],
+    ],
+    choices: ['bash', 'zsh', 'fish'],
+  },
 } as const satisfies Readonly<Record<string, CommandSpec>>;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -18,7 +18,7 @@ export const EXIT_CODES: readonly (readonly [codes: string, meaning: string])[] 
   ['141', 'the reader of standard output went away'],
 ];
 
-const EXAMPLES: readonly (readonly [command: string, meaning: string])[] = [
+export const EXAMPLES: readonly (readonly [command: string, meaning: string])[] = [
   ['torrent-dl debian.torrent', 'download into the current folder'],
   ['torrent-dl -o ~/iso debian.torrent', '… into another folder'],
   ['torrent-dl --seed debian.torrent', '… and share it until Ctrl-C'],
@@ -29,7 +29,8 @@ const EXAMPLES: readonly (readonly [command: string, meaning: string])[] = [
 
 const USAGE = 'Usage: torrent-dl [options] <torrent>';
 
-const ABOUT =
+/** What the program is for, a paragraph. */
+export const ABOUT =
   'Downloads what a torrent describes: a .torrent file, its URL, a magnet link, an info hash, or "-" for standard ' +
   'input. An interrupted download goes on where it stopped: run the same command again. A duration is 90, 90s, 5m or ' +
   '2h. Options can be set by variables such as TORRENT_DL_OUT or TORRENT_DL_DHT=false, too.';
@@ -38,7 +39,7 @@ const ABOUT_COMMANDS =
   'See torrent-dl <command> --help. A torrent whose file is called like one of these is written ./info.';
 
 /** What can be asked of every command. */
-const COMMON: readonly OptionSpec[] = [
+export const COMMON: readonly OptionSpec[] = [
   { group: 'Output', flags: '--version', help: 'print the version' },
   { group: 'Output', flags: '-h, --help', help: 'print this help' },
 ];

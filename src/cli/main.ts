@@ -49,6 +49,10 @@ async function call(given: Call): Promise<number> {
       const { info } = await import('./info.js');
       return await info(given.operand, given.options);
     }
+    case 'completion': {
+      const { completion } = await import('./completion.js');
+      return completion(given.operand);
+    }
     case 'create': {
       const { create } = await import('./create.js');
       return await create(given.operand, given.options);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 
-import { COMMANDS, isCommandName, type Call, type CommandName } from './commands.js';
+import { COMMANDS, isCommandName, type Call, type CommandName, type CommandSpec } from './commands.js';
 import { formatCommandHelp, formatCommandUsage, formatHelp, formatUsage } from './help.js';
 import { OPTIONS, type Options, type OptionTable } from './options.js';
 import { readEnvironment, SettingError } from './settings.js';
@@ -41,13 +41,16 @@ function parseDownload(argv: readonly string[], env: NodeJS.ProcessEnv): Command
 }
 
 function parseCall(command: CommandName, argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
-  const spec = COMMANDS[command];
+  const spec: CommandSpec = COMMANDS[command];
   const words = readWords(`torrent-dl ${command}`, spec.options, argv, env, () => formatCommandHelp(command, spec));
   if (words.kind !== 'words') return words;
   const [operand, ...others] = words.operands;
   if (operand === undefined) return { kind: 'usage', text: formatCommandUsage(command, spec) };
   if (operand === '') return mistake(`${spec.operand} is empty`);
   if (others.length > 0) return mistake(`${command}: one ${spec.operand} is expected, not several`);
+  if (spec.choices?.includes(operand) === false) {
+    return mistake(`${command}: ${spec.operand} is one of ${spec.choices.join(', ')}, not "${operand}"`);
+  }
   return { kind: 'command', command, operand, options: words.options };
 }
 
