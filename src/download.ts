@@ -331,7 +331,8 @@ class TorrentDownload implements Download {
 
   /** Peers that the user or his link names. */
   async #addNamed(peers: readonly HostPort[]): Promise<void> {
-    this.#add(await resolveHosts(peers, (text) => this.#notice('warning', text)), 'user');
+    const warn = (text: string): void => this.#notice('warning', text);
+    this.#add(await resolveHosts(peers, warn, this.#stopped.signal), 'user');
   }
 
   #totals(): TransferTotals {

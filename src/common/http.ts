@@ -64,7 +64,7 @@ async function follow(first: URL, limits: AxiosRequestConfig): Promise<HttpAnswe
   ]);
   // Node's own agents would use a connection again that a server closes without saying so, as opentracker does
   const agents = { httpAgent: new http.Agent(), httpsAgent: new https.Agent() };
-  const guard = new LocalGuard();
+  const guard = new LocalGuard(limits.signal as AbortSignal);
   let url = first;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     guard.check(url);
@@ -113,6 +113,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'connection timed out',
   ENOTFOUND: 'unknown host',
   EAI_AGAIN: 'name lookup failed',
+  ETIMEOUT: 'name lookup failed',
+  ESERVFAIL: 'name lookup failed',
+  ECANCELLED: 'cancelled',
   ERR_CANCELED: 'cancelled',
   HPE_HEADER_OVERFLOW: 'header too large',
   Z_DATA_ERROR: 'damaged compression',

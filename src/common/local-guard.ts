@@ -1,7 +1,7 @@
-import dns from 'node:dns';
 import { isIP } from 'node:net';
 import { HttpError } from './http-error.js';
 import { isLocalIp } from './ip.js';
+import { resolveName } from './names.js';
 import { hostOf, isLoopback } from './url.js';
 
 /** Keeps a chain of redirects that began at a public host out of the local network. */
@@ -9,9 +9,12 @@ export class LocalGuard {
   #host = ''; // of the request under way; other look-ups are the proxy's
   #isFirst = true;
   #mayBeLocal = false;
-  readonly #resolve: typeof dns.lookup;
+  readonly #signal: AbortSignal | undefined;
+  readonly #resolve: typeof resolveName;
 
-  constructor(resolve: typeof dns.lookup = dns.lookup) {
+  /** `signal` takes look-ups back. */
+  constructor(signal?: AbortSignal, resolve: typeof resolveName = resolveName) {
+    this.#signal = signal;
     this.#resolve = resolve;
   }
 
@@ -26,22 +29,19 @@ export class LocalGuard {
   /** Names are judged by what they resolve to, at the very look-up that the connection is made from. */
   readonly lookup = (
     host: string,
-    options: object,
+    { family }: { readonly family?: number | string | undefined },
     callback: (error: Error | null, addresses: string[]) => void,
   ): void => {
-    this.#resolve(host, { ...options, all: true }, (error, found) => {
-      if (error) {
-        callback(error, []);
-        return;
-      }
-      const addresses = found.map(({ address }) => address);
-      try {
+    const options = { family: family === 4 || family === 6 ? family : 0, signal: this.#signal } as const;
+    this.#resolve(host, options)
+      .then((addresses) => {
         if (host === this.#host) this.#judge(addresses.some(isLocalIp));
-        callback(null, addresses);
-      } catch (refusal) {
-        callback(refusal as Error, []);
-      }
-    });
+        return addresses;
+      })
+      .then(
+        (addresses) => callback(null, addresses),
+        (error: unknown) => callback(error as Error, []),
+      );
   };
 
   #judge(isLocal: boolean): void {

@@ -1,18 +1,18 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { HostPort, PeerAddress } from './address.js';
+import { resolveName } from './names.js';
 
 /** Addresses of hosts by name or IP address; `onFailure` hears of names that cannot be resolved, for others may do. */
 export async function resolveHosts(
   hosts: readonly HostPort[],
   onFailure: (line: string) => void,
+  signal?: AbortSignal,
 ): Promise<PeerAddress[]> {
   const resolved = await Promise.all(
     hosts.map(async ({ host, port }) => {
       if (isIP(host) !== 0) return [{ host, port }];
       try {
-        const addresses = await lookup(host, { all: true });
-        return addresses.map(({ address }) => ({ host: address, port }));
+        return (await resolveName(host, { signal })).map((address) => ({ host: address, port }));
       } catch (error) {
         onFailure(`cannot resolve the peer "${host}": ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
         return [];

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import dns from 'node:dns/promises';
 import createDebug from 'debug';
 import { formatAddress, type PeerAddress } from '../common/address.js';
 import { systemClock, type Clock } from '../common/clock.js';
 import { TrackerError } from '../common/errors.js';
 import { canonicalIp } from '../common/ip.js';
+import { resolveName } from '../common/names.js';
 import type { UdpPort } from '../common/udp.js';
 import { hostOf } from '../common/url.js';
 import type { AnnounceOver, Family } from './families.js';
@@ -31,7 +31,7 @@ export interface UdpTrackersOptions {
   /** 32 random bits that nobody can guess. */
   readonly random32?: () => number;
   /** An address of that family, or of any. @throws when there is none */
-  readonly lookUp?: (host: string, family: Family | undefined) => Promise<string>;
+  readonly lookUp?: (host: string, family: Family | undefined, signal: AbortSignal) => Promise<string>;
 }
 
 interface Limits {
@@ -216,7 +216,8 @@ export class UdpTrackers {
   async #addressOf(url: URL, family: Family | undefined, signal: AbortSignal): Promise<PeerAddress> {
     if (url.port === '') throw new TrackerError('ERR_TRACKER_URL', 'the URL has no port', { retryInSeconds: Infinity });
     const host = hostNameOf(url);
-    const found = canonicalIp(host) ?? (await unlessAborted(this.#lookUp(host, family).catch(hostError), signal));
+    const found =
+      canonicalIp(host) ?? (await unlessAborted(this.#lookUp(host, family, signal).catch(hostError), signal));
     return { host: canonicalIp(found) ?? found, port: Number(url.port) };
   }
 }
@@ -227,9 +228,9 @@ export function hostNameOf({ host }: URL): string {
   return URL.canParse(known) ? hostOf(new URL(known)) : host;
 }
 
-async function lookUpHost(host: string, family: Family | undefined): Promise<string> {
-  const { address } = await dns.lookup(host, { family: family ?? 0 });
-  return address;
+async function lookUpHost(host: string, family: Family | undefined, signal: AbortSignal): Promise<string> {
+  const [address] = await resolveName(host, { family, signal });
+  return address!; // no address is an error
 }
 
 function hostError(cause: unknown): never {

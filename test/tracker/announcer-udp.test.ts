@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Resolver } from 'node:dns/promises';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -83,10 +84,8 @@ test('a tracker with addresses of both families is announced to over each, by UD
   const opened = await openUdpTracker({ host: '::1', port: over4.port, peers }).catch(() => undefined);
   if (!opened) return t.skip('the port is taken on ::1');
   await using over6 = opened;
-  const dns = await import('node:dns/promises');
-  t.mock.method(dns.default, 'lookup', (_: string, { family }: { family: number }) =>
-    Promise.resolve({ address: family === 6 ? '::1' : '127.0.0.1', family }),
-  );
+  t.mock.method(Resolver.prototype, 'resolve4', () => Promise.resolve(['127.0.0.1']));
+  t.mock.method(Resolver.prototype, 'resolve6', () => Promise.resolve(['::1']));
   const found: PeerAddress[] = [];
   const onPeers = (addresses: readonly PeerAddress[]): void => void found.push(...addresses);
   const { announcer } = open([[`udp://both.example:${over4.port}/announce`]], udp, { onPeers });

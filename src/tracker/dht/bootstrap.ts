@@ -1,10 +1,10 @@
 /** Where the DHT begins when no node is known: hosts that are always there. */
-import { lookup, NOTFOUND, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import createDebug from 'debug';
 import { formatAddress, type PeerAddress } from '../../common/address.js';
 import type { Clock } from '../../common/clock.js';
 import { canonicalIp } from '../../common/ip.js';
+import { resolveName } from '../../common/names.js';
 import { familyOf, type Family } from './contact.js';
 
 const log = createDebug('torrent-dl:tracker:dht');
@@ -21,6 +21,8 @@ export const PUBLIC_BOOTSTRAP: readonly PeerAddress[] = [
 /** The IP addresses of a host; fails when it has none, or `signal` is aborted. */
 export type Resolve = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
 
+export const resolveHost: Resolve = (host, signal) => resolveName(host, { signal });
+
 const PATIENCE_MS = 5000;
 /** Once there is something to begin with, slow names are not waited for. */
 const GRACE_MS = 200;
@@ -28,27 +30,6 @@ const GOOD_FOR_MS = 10 * 60_000;
 const RETRY_AFTER_MS = 10_000;
 /** Of one host: some names have dozens. */
 const MOST_PER_HOST = 8;
-
-/**
- * Asks the DNS itself: the system's look-up cannot be taken back, and where no name server answers it would keep the process
- * from ending for many seconds. The system is asked for names that the DNS does not have, such as those in /etc/hosts.
- */
-export async function resolveHost(host: string, signal: AbortSignal): Promise<string[]> {
-  const resolver = new Resolver({ timeout: PATIENCE_MS, tries: 1 });
-  const cancel = (): void => resolver.cancel();
-  signal.addEventListener('abort', cancel);
-  try {
-    const answers = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
-    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-    if (found.length > 0) return found;
-    const errors = answers.flatMap((answer) => (answer.status === 'rejected' ? (answer.reason as Error) : []));
-    const isUnknown = errors.some((error) => (error as NodeJS.ErrnoException).code === NOTFOUND);
-    if (!isUnknown || signal.aborted) throw errors[0]!;
-  } finally {
-    signal.removeEventListener('abort', cancel);
-  }
-  return (await lookup(host, { all: true })).map(({ address }) => address);
-}
 
 /** Looks the hosts up when they are needed, all at once, and remembers what it found for a while. */
 export class Bootstrap {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bootstrap, resolveHost } from '../../../src/tracker/dht/bootstrap.js';
+import { Bootstrap } from '../../../src/tracker/dht/bootstrap.js';
 import { FakeClock } from '../fakes.js';
 
 test('closing takes back the look-ups of bootstrap hosts that are under way', async () => {
@@ -17,10 +17,4 @@ test('closing takes back the look-ups of bootstrap hosts that are under way', as
   await new Promise(setImmediate);
   assert.ok(signals[0]?.aborted);
   assert.deepEqual([given, clock.timers], [0, 0]);
-});
-
-test('names are asked of the DNS, and of the system when the DNS does not know them', async () => {
-  const { signal } = new AbortController();
-  assert.ok((await resolveHost('localhost', signal)).includes('127.0.0.1'));
-  await assert.rejects(resolveHost('no-such-host.invalid', signal));
 });
