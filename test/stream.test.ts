@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { DownloadOptions, DownloadStats, OutputOptions } from '../src/api.js';
 import { OutputClosedError, UsageError } from '../src/common/errors.js';
 import { downloadHere } from './helpers/download.js';
@@ -203,6 +205,31 @@ test('a stopped reader stops the download within the window; going on, it gets t
   assert.ok(stream.bytes.equals(dataOf(torrent)));
   assert.equal(running.stats().wasted, 0);
 });
+
+test('a program whose reader sleeps takes less than 220 MiB', { skip: process.platform !== 'linux' }, (t) =>
+  inTempFolder(async (folder) => {
+    const torrent = single(160 * MIB, 256 * KIB);
+    await using peer = await ScriptedPeer.open(torrent);
+    const file = path.join(folder, 'x.torrent');
+    await writeFile(file, torrent.bytes);
+    const program = fileURLToPath(new URL('file/to-stdout.ts', import.meta.url));
+    const child = spawn(process.execPath, ['--import', 'tsx', program, file, String(peer.address.port)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => child.kill());
+    await until(() => peer.sent >= 63 * MIB, 20_000); // nobody reads yet
+    await sleep(1000);
+    assert.ok(peer.sent <= 65 * MIB, `${peer.sent} bytes fetched`);
+    const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
+    const peakKib = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]);
+    assert.ok(peakKib < 220 * KIB, `${peakKib} KiB at most`);
+    const hash = createHash('sha256');
+    for await (const chunk of child.stdout) hash.update(chunk as Buffer);
+    assert.equal(hash.digest('hex'), createHash('sha256').update(dataOf(torrent)).digest('hex'));
+    if (child.exitCode === null) await once(child, 'close');
+    assert.equal(child.exitCode, 0);
+  }),
+);
 
 const SLOW = [
   ['sends 8 KiB a second', { rate: 8 * KIB }],
