@@ -24,6 +24,8 @@ export interface BenchOptions {
   /** Bytes of the big file. Default 6 MiB. */
   readonly size?: number;
   readonly pieceLength?: number;
+  /** BEP 27. Default false. */
+  readonly isPrivate?: boolean;
 }
 
 /** A network with a tracker and one torrent, made for one test. */
@@ -88,8 +90,14 @@ export class Bench implements AsyncDisposable {
 
   /** Our program, on our host. */
   torrentDl(out: string, ...words: readonly string[]): Program {
+    return this.torrentDlWith({}, out, ...words);
+  }
+
+  /** The same, with more in its environment. */
+  torrentDlWith(env: NodeJS.ProcessEnv, out: string, ...words: readonly string[]): Program {
     const args = [EXECUTABLE, '--out', out, '--port', String(OUR_PORT), ...words, this.torrentFile];
-    return this.ours.start(process.execPath, args, { env: { CI: '1' } });
+    const cache = { XDG_CACHE_HOME: this.folder('cache') };
+    return this.ours.start(process.execPath, args, { env: { CI: '1', ...cache, ...env } });
   }
 
   /** One more machine. */
@@ -133,7 +141,8 @@ export async function assertContent(
 }
 
 /** Nested folders, names beyond ASCII, a file of no bytes, files smaller than a piece and a last piece of one byte. */
-function oddTorrent(tracker: string, { size = 6 * 2 ** 20, pieceLength = 65_536 }: BenchOptions): MadeTorrent {
+function oddTorrent(tracker: string, options: BenchOptions): MadeTorrent {
+  const { size = 6 * 2 ** 20, pieceLength = 65_536, isPrivate = false } = options;
   const small = [
     { path: 'readme.txt', data: Buffer.from('hello\n') },
     { path: 'a/b/c/deep.bin', data: randomBytes('deep', 100_001) },
@@ -143,5 +152,5 @@ function oddTorrent(tracker: string, { size = 6 * 2 ** 20, pieceLength = 65_536 
   const used = small.reduce((sum, file) => sum + file.data.length, 0);
   const total = Math.ceil(size / pieceLength) * pieceLength + 1;
   const content = [...small, { path: 'z/big.bin', data: randomBytes('big', total - used) }];
-  return makeTorrent(content, { name: 'Ünï & test', pieceLength, trackers: [[tracker]] });
+  return makeTorrent(content, { name: 'Ünï & test', pieceLength, isPrivate, trackers: [[tracker]] });
 }

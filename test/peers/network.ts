@@ -39,23 +39,29 @@ export class Network implements AsyncDisposable {
   /** @throws when the system does not let us */
   constructor() {
     ip(`netns add ${this.#prefix}`);
-    ip(`link add bridge type bridge`, `link set bridge up`, this.#prefix);
+    // without snooping, for nobody here would ask who listens to which multicast group
+    ip(`link add bridge type bridge mcast_snooping 0`, `link set bridge up`, this.#prefix);
   }
 
-  /** One more machine, with an address and a loopback of its own. */
-  addHost(name: string): Host {
+  /** One more machine, with IPv4 addresses (one unless more are wanted), an IPv6 address and a loopback of its own. */
+  addHost(name: string, addressCount = 1): Host {
     const number = this.#hosts.length + 1;
     const namespace = `${this.#prefix}-${number}`;
-    const address = `10.77.0.${number}`;
+    const addresses = Array.from({ length: addressCount }, (_, index) => `10.77.${index}.${number}`);
+    const address6 = `2001:db8:77::${number}`; // global in looks: transmission uses no others
     ip(`netns add ${namespace}`);
-    const host = new Host(name, namespace, address);
+    const host = new Host(name, namespace, addresses, address6);
     this.#hosts.push(host);
     ip(
       `link add host${number} type veth peer name eth0 netns ${namespace}`,
       `link set host${number} master bridge up`,
       this.#prefix,
     );
-    ip(`link set lo up`, `addr add ${address}/24 dev eth0`, `link set eth0 up`, namespace);
+    ip(
+      ...[`link set lo up`, ...addresses.map((address) => `addr add ${address}/16 dev eth0`)],
+      ...[`addr add ${address6}/64 dev eth0 nodad`, `link set eth0 up`],
+      ...[`route add default dev eth0`, `route add ::/0 dev eth0`, namespace], // for multicast, too
+    );
     return host;
   }
 
@@ -81,8 +87,14 @@ export class Host {
   constructor(
     readonly name: string,
     readonly namespace: string,
-    readonly address: string,
+    readonly addresses: readonly string[],
+    readonly address6: string,
   ) {}
+
+  /** Its first IPv4 address. */
+  get address(): string {
+    return this.addresses[0]!;
+  }
 
   /** Starts a program here. */
   start(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Program {
@@ -102,6 +114,15 @@ export class Host {
     const { stdout } = spawnSync('ip', show, { encoding: 'utf8' });
     const [link] = JSON.parse(stdout) as { stats64: Record<'rx' | 'tx', { bytes: number }> }[];
     return { received: link!.stats64.rx.bytes, sent: link!.stats64.tx.bytes };
+  }
+
+  /** UDP datagrams that programs here have sent so far, over IPv4 and IPv6, multicast too. */
+  datagramsSent(): number {
+    const files = ['/proc/net/snmp', '/proc/net/snmp6'];
+    const { stdout } = spawnSync('ip', ['netns', 'exec', this.namespace, 'cat', ...files], { encoding: 'utf8' });
+    const [names, values] = stdout.split('\n').filter((line) => line.startsWith('Udp: '));
+    const sent4 = values!.split(' ')[names!.split(' ').indexOf('OutDatagrams')];
+    return Number(sent4) + Number(/^Udp6OutDatagrams\s+(\d+)$/m.exec(stdout)![1]);
   }
 }
 

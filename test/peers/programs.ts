@@ -48,18 +48,18 @@ export function missingPackage(name: ProgramName | 'opentracker'): string | unde
   return whichProgram(command) === undefined ? missing : undefined;
 }
 
-/** An opentracker that serves one torrent; Debian's build insists on a whitelist and on running as nobody. */
+/** An opentracker that serves some torrents; Debian's build insists on a whitelist and on running as nobody. */
 export class Tracker {
   static readonly port = 6969;
   readonly #host: Host;
-  readonly #infoHash: Buffer;
+  readonly #infoHashes: readonly Buffer[];
 
-  constructor(host: Host, folder: string, infoHash: Buffer) {
+  constructor(host: Host, folder: string, ...infoHashes: readonly Buffer[]) {
     this.#host = host;
-    this.#infoHash = infoHash;
+    this.#infoHashes = infoHashes;
     mkdirSync(folder);
     chmodSync(folder, 0o755);
-    writeFileSync(path.join(folder, 'whitelist'), `${infoHash.toString('hex')}\n`);
+    writeFileSync(path.join(folder, 'whitelist'), infoHashes.map((hash) => `${hash.toString('hex')}\n`).join(''));
     const listen = ['-i', host.address, '-p', String(Tracker.port), '-P', String(Tracker.port)];
     host.start('opentracker', [...listen, '-u', 'nobody', '-d', folder, '-w', 'whitelist'], { cwd: folder });
   }
@@ -69,9 +69,9 @@ export class Tracker {
     return `http://${host.address}:${Tracker.port}/announce`;
   }
 
-  /** Waits until so many seeds and leechers have announced themselves. */
-  async counts(seeds: number, leechers: number, withinMs = 40_000): Promise<void> {
-    const escaped = [...this.#infoHash].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+  /** Waits until so many seeds and leechers have announced themselves for the first torrent, or for another. */
+  async counts(seeds: number, leechers: number, withinMs = 40_000, infoHash = this.#infoHashes[0]!): Promise<void> {
+    const escaped = [...infoHash].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
     const url = `http://${this.#host.address}:${Tracker.port}/scrape?info_hash=${escaped}`;
     const args = [pathOf('await-swarm.js'), url, String(seeds), String(leechers), String(withinMs)];
     await this.#host.start(process.execPath, args).exits(0, withinMs + 5000);
@@ -200,6 +200,7 @@ export async function until(isTrue: () => boolean, program: Program, withinMs: n
   }
 }
 
-function pathOf(name: string): string {
+/** Path of a script in this folder. */
+export function pathOf(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
