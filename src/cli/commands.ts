@@ -23,6 +23,8 @@ const JSON_OPTION = { group: 'Options', flags: '--json', help: 'print one JSON o
 
 /** Those of a download that say how peers are found. */
 const { metadataTimeout, port, maxPeers, peer, tracker, trackers } = OPTIONS;
+const { config, noConfig } = OPTIONS;
+const CONFIG_OPTIONS = { config: { ...config, group: 'Options' }, noConfig: { ...noConfig, group: 'Options' } };
 const { dht, pex, lsd, dhtPort, dhtBootstrap, quiet, verbose } = OPTIONS;
 const PEER_OPTIONS = { metadataTimeout, port, maxPeers, peer, tracker, trackers, dht, pex, lsd, dhtPort, dhtBootstrap };
 
@@ -50,6 +52,7 @@ export const COMMANDS = {
       out: { ...OPTIONS.out, group: 'Options', help: 'folder that the torrent was downloaded to' },
       json: JSON_OPTION,
       quiet: { ...quiet, group: 'Options' },
+      ...CONFIG_OPTIONS,
     },
     examples: [
       ['torrent-dl verify -o ~/iso debian.torrent', 'a line for each file'],
@@ -124,6 +127,7 @@ export const COMMANDS = {
       },
       followLinks: { group: 'Options', flags: '--follow-links', help: 'take in what symbolic links point to' },
       quiet: { ...quiet, group: 'Options' },
+      ...CONFIG_OPTIONS,
     },
     examples: [
       ['torrent-dl create --tracker https://t.example/announce iso', 'writes iso.torrent'],
@@ -148,6 +152,7 @@ export const COMMANDS = {
       force: { group: 'Options', flags: '--force', help: 'write over a file that is there' },
       ...PEER_OPTIONS,
       ...{ quiet, verbose },
+      ...CONFIG_OPTIONS,
     },
     examples: [
       ["torrent-dl metadata 'magnet:?…' -o x.torrent", 'into a file'],

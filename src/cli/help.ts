@@ -33,7 +33,8 @@ const USAGE = 'Usage: torrent-dl [options] <torrent>';
 export const ABOUT =
   'Downloads what a torrent describes: a .torrent file, its URL, a magnet link, an info hash, or "-" for standard ' +
   'input. An interrupted download goes on where it stopped: run the same command again. A duration is 90, 90s, 5m or ' +
-  '2h. Options can be set by variables such as TORRENT_DL_OUT or TORRENT_DL_DHT=false, too.';
+  '2h. Options can also be set by variables such as TORRENT_DL_OUT or TORRENT_DL_DHT=false, and in a file by lines such ' +
+  'as "max-peers = 50" or "dht = false"; --print-config shows what holds.';
 
 const ABOUT_COMMANDS =
   'See torrent-dl <command> --help. A torrent whose file is called like one of these is written ./info.';

@@ -102,6 +102,21 @@ export const OPTIONS = {
   },
   quiet: { group: 'Output', flags: '-q, --quiet', help: 'print nothing but errors' },
   verbose: { group: 'Output', flags: '-v, --verbose', help: 'also print what trackers and peers do' },
+  config: {
+    group: 'Settings',
+    flags: '--config <file>',
+    help: 'read settings from this file',
+    parse: value.text,
+    otherwise: '$XDG_CONFIG_HOME/torrent-dl/config',
+    isFlagOnly: true,
+  },
+  noConfig: { group: 'Settings', flags: '--no-config', help: 'read no configuration file', isFlagOnly: true },
+  printConfig: {
+    group: 'Settings',
+    flags: '--print-config',
+    help: 'print every setting and where it comes from',
+    isFlagOnly: true,
+  },
 } as const satisfies OptionTable;
 
 export type Options = ChosenOf<typeof OPTIONS>;

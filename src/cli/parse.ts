@@ -5,7 +5,8 @@ import { Command, CommanderError, Option } from 'commander';
 import { COMMANDS, isCommandName, type Call, type CommandName, type CommandSpec } from './commands.js';
 import { formatCommandHelp, formatCommandUsage, formatHelp, formatUsage } from './help.js';
 import { OPTIONS, type Options, type OptionTable } from './options.js';
-import { readEnvironment, SettingError } from './settings.js';
+import { configPath, formatSettings, isSettable, readConfig, readEnvironment, SettingError } from './settings.js';
+import type { Setting, Settings } from './settings.js';
 
 /** What a command line asks for: a download, a sub-command, or some text to print. */
 export type CommandLine =
@@ -75,10 +76,15 @@ function readWords(
     .configureHelp({ formatHelp })
     .configureOutput({ writeOut: (text) => (printed += text), outputError: () => undefined })
     .exitOverride();
-  addOptions(program, table);
+  const given = addOptions(program, table);
   try {
     program.parse(argv, { from: 'user' });
-    const options = { ...readEnvironment(table, env), ...program.opts() };
+    const { config, printConfig, ...flags } = program.opts<Flags>();
+    const sources = settingsOf(table, config, env);
+    if (printConfig) return { kind: 'text', text: formatSettings([['the command line', given(flags)], ...sources]) };
+    const options: Record<string, unknown> = {};
+    for (const [, settings] of sources.toReversed()) Object.assign(options, valuesOf(settings)); // the stronger last
+    Object.assign(options, flags);
     if (options['quiet'] && options['verbose']) return mistake('--quiet and --verbose exclude each other');
     return { kind: 'words', operands: program.args, options };
   } catch (error) {
@@ -88,13 +94,54 @@ function readWords(
   }
 }
 
-function addOptions(program: Command, table: OptionTable): void {
+/** What commander gives: `--no-config` makes `config` false. */
+interface Flags extends Record<string, unknown> {
+  readonly config?: string | false;
+  readonly printConfig?: boolean;
+}
+
+/** What environment and configuration file set, the stronger first. `config` is a file, or false for none. */
+function settingsOf(
+  table: OptionTable,
+  config: string | false | undefined,
+  env: NodeJS.ProcessEnv,
+): (readonly [from: string, settings: Settings])[] {
+  const environment = ['the environment', readEnvironment(table, env)] as const;
+  if (config === false) return [environment];
+  const file = config ?? configPath(env);
+  return [environment, [file, readConfig(table, file, config !== undefined)]];
+}
+
+function valuesOf(settings: Settings): Record<string, unknown> {
+  return Object.fromEntries([...settings].map(([key, { value }]) => [key, value]));
+}
+
+/** Gives what tells, after parsing, in which words the settings among the flags were given. */
+function addOptions(program: Command, table: OptionTable): (flags: Record<string, unknown>) => Settings {
+  const words = new Map<string, string[]>();
   for (const { flags, help, parse } of Object.values(table)) {
     const option = new Option(flags, help);
+    const positive = `--${option.name().replace(/^no-/, '')}`;
     // First, or the switch is on by default; it takes back what the environment says.
-    if (option.negate) program.addOption(new Option(`--${option.name().replace(/^no-/, '')}`));
-    program.addOption(parse ? option.argParser(parse as (text: string, previous: unknown) => unknown) : option);
+    if (option.negate && !program.options.some(({ long }) => long === positive)) {
+      program.addOption(new Option(positive));
+    }
+    const key = option.attributeName();
+    if (parse) {
+      option.argParser((text: string, previous: unknown) => {
+        const value = parse(text, previous as never);
+        words.set(key, Array.isArray(value) ? [...(words.get(key) ?? []), text] : [text]);
+        return value;
+      });
+    }
+    program.addOption(option);
   }
+  return (flags) => {
+    const settings = Object.entries(flags).filter(([key]) => table[key] && isSettable(key, table[key]));
+    return new Map<string, Setting>(
+      settings.map(([key, value]) => [key, { value, words: words.get(key) ?? [String(value)] }]),
+    );
+  };
 }
 
 function mistake(message: string): Mistake {

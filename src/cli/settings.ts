@@ -1,4 +1,7 @@
-/** What holds for every run of a user: environment variables, named after the options that they stand for. */
+/** What holds for every run of a user: environment variables and a configuration file, named after the options. */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 
 import { kebabOf, OPTIONS, type OptionSpec, type OptionTable } from './options.js';
@@ -7,27 +10,90 @@ import { switchOf } from './values.js';
 /** A setting that makes no sense; the message names where it was found. */
 export class SettingError extends Error {}
 
+/** A value with the words that it was given in; several when an option is repeatable. */
+export interface Setting {
+  readonly value: unknown;
+  readonly words: readonly string[];
+}
+
+export type Settings = ReadonlyMap<string, Setting>;
+
+/** Nothing that a person writes is near that size. */
+const MOST_LENGTH = 1024 * 1024;
+
 /** What the environment sets of `table`: `TORRENT_DL_OUT` and so on. An empty value is as if it were not there. */
-export function readEnvironment(table: OptionTable, env: NodeJS.ProcessEnv): Record<string, unknown> {
-  const settings: Record<string, unknown> = {};
-  for (const [key, spec] of settable(table)) {
+export function readEnvironment(table: OptionTable, env: NodeJS.ProcessEnv): Settings {
+  const settings = new Map<string, Setting>();
+  for (const [key, spec] of Object.entries(table)) {
     const name = variableOf(key);
-    const value = env[name];
-    if (value === undefined || value === '') continue;
-    settings[key] = readValue(spec, value, undefined, `environment variable ${name}`);
+    const text = env[name];
+    if (!isSettable(key, spec) || text === undefined || text === '') continue;
+    settings.set(key, { value: readValue(spec, text, undefined, `environment variable ${name}`), words: [text] });
   }
   return settings;
 }
 
-/** The options that settings are for: those of downloads, and their namesakes of sub-commands. */
-function settable(table: OptionTable): [key: string, spec: OptionSpec][] {
-  return Object.entries(table).filter(([key, spec]) => Object.hasOwn(OPTIONS, key) && !spec.isFlagOnly);
+/** Where the configuration file is (XDG base directories); a variable that is no absolute path is as if it were not there. */
+export function configPath(env: NodeJS.ProcessEnv): string {
+  const { XDG_CONFIG_HOME: folder = '' } = env;
+  return path.join(path.isAbsolute(folder) ? folder : path.join(homedir(), '.config'), 'torrent-dl', 'config');
+}
+
+/**
+ * What a configuration file sets of `table`: lines `max-peers = 50`, comment lines that begin with `#`; a line of a
+ * repeatable option adds to those before. Settings that are none of `table` but of downloads are passed over.
+ * @throws {SettingError} which names file and line; also when the file cannot be read, or is not there and `isRequired`
+ */
+export function readConfig(table: OptionTable, file: string, isRequired: boolean): Settings {
+  const settings = new Map<string, Setting>();
+  for (const [at, line] of readLines(file, isRequired).entries()) {
+    const text = line.trim();
+    if (text === '' || text.startsWith('#')) continue;
+    const where = `${file}, line ${at + 1}`;
+    const [, name, words] = /^([a-z][a-z-]*)\s*=\s*(.*)$/.exec(text) ?? [];
+    if (name === undefined || words === undefined) throw new SettingError(`${where}: not "name = value"`);
+    const key = KEYS.get(name);
+    if (key === undefined) throw new SettingError(`${where}: there is no setting "${name}"`);
+    const spec = table[key];
+    if (!spec || spec.isFlagOnly) continue;
+    const before = settings.get(key);
+    const value = readValue(spec, words, before?.value, `${where}: ${name}`);
+    settings.set(key, { value, words: Array.isArray(value) && before ? [...before.words, words] : [words] });
+  }
+  return settings;
+}
+
+function readLines(file: string, isRequired: boolean): string[] {
+  try {
+    const bytes = readFileSync(file);
+    if (bytes.length > MOST_LENGTH) throw new SettingError(`${file} is too long for a configuration file`);
+    return bytes
+      .toString('utf8')
+      .replace(/^\ufeff/, '')
+      .split(/\r?\n/);
+  } catch (error) {
+    if (error instanceof SettingError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (!isRequired && (code === 'ENOENT' || code === 'ENOTDIR')) return [];
+    const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : String(code);
+    throw new SettingError(`cannot read the configuration file ${file}: ${why}`);
+  }
+}
+
+/** Names in configuration files → keys of `OPTIONS`. */
+const KEYS: ReadonlyMap<string, string> = new Map(
+  Object.entries<OptionSpec>(OPTIONS).flatMap(([key, spec]) => (spec.isFlagOnly ? [] : [[kebabOf(key), key]])),
+);
+
+/** Settings are for options of downloads, and for their namesakes of sub-commands. */
+export function isSettable(key: string, spec: OptionSpec): boolean {
+  return Object.hasOwn(OPTIONS, key) && !spec.isFlagOnly;
 }
 
 /** `previous` is what the same setting said before. @throws {SettingError} which names `where` */
-function readValue({ parse }: OptionSpec, value: string, previous: unknown, where: string): unknown {
+function readValue({ parse }: OptionSpec, text: string, previous: unknown, where: string): unknown {
   try {
-    return parse ? parse(value, previous as never) : switchOf(value);
+    return parse ? parse(text, previous as never) : switchOf(text);
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     throw new SettingError(`${where}: ${error.message}`);
@@ -37,4 +103,26 @@ function readValue({ parse }: OptionSpec, value: string, previous: unknown, wher
 /** `maxPeers` → `TORRENT_DL_MAX_PEERS` */
 export function variableOf(key: string): string {
   return `TORRENT_DL_${kebabOf(key).replaceAll('-', '_').toUpperCase()}`;
+}
+
+/**
+ * Every setting with its value and where it comes from, as a configuration file that gives the same; what nobody set is
+ * a comment. The first of `sources` wins.
+ */
+export function formatSettings(sources: readonly (readonly [from: string, settings: Settings])[]): string {
+  const taken = new Set<string>();
+  const sections = sources.flatMap(([from, settings]) => {
+    const own = [...settings].filter(([key]) => KEYS.has(kebabOf(key)) && !taken.has(key));
+    for (const [key] of own) taken.add(key);
+    const lines = own.flatMap(([key, { words }]) => words.map((text) => `${kebabOf(key)} = ${text}\n`));
+    return lines.length > 0 ? [`# from ${from}\n${lines.join('')}`] : [];
+  });
+  const left = [...KEYS].filter(([, key]) => !taken.has(key));
+  const lines = left.map(([name, key]) => `# ${name} = ${defaultOf(OPTIONS[key as keyof typeof OPTIONS])}`.trimEnd());
+  return [...sections, `# by default\n${lines.join('\n')}\n`].join('\n');
+}
+
+function defaultOf({ otherwise, parse, flags }: OptionSpec): string {
+  if (otherwise !== undefined) return otherwise;
+  return parse ? '' : flags.includes('--no-') ? 'true' : 'false';
 }

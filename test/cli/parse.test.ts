@@ -5,7 +5,8 @@ import type { Options } from '../../src/cli/options.js';
 import { parseCommandLine } from '../../src/cli/parse.js';
 import { textWidth } from '../../src/cli/width.js';
 
-const parse = (argv: readonly string[], env: NodeJS.ProcessEnv = {}) => parseCommandLine(argv, env);
+const parse = (argv: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  parseCommandLine(argv, { XDG_CONFIG_HOME: '/nonexistent', ...env });
 
 function optionsOf(...argv: string[]): Options {
   const parsed = parse([...argv, 'x.torrent']);
@@ -113,7 +114,16 @@ test('the help shows every option within 80 columns, examples first', () => {
     assert.ok(parsed.text.includes(word), word);
   }
   const sections = [...parsed.text.matchAll(/^(\w[\w ]*):$/gm)].map((match) => match[1]);
-  assert.deepEqual(sections, ['Examples', 'Commands', 'Download', 'Network', 'Peers', 'Output', 'Exit codes']);
+  assert.deepEqual(sections, [
+    'Examples',
+    'Commands',
+    'Download',
+    'Network',
+    'Peers',
+    'Output',
+    'Settings',
+    'Exit codes',
+  ]);
 });
 
 test('the version is one line', () => {
