@@ -4,6 +4,8 @@ import type { BlockFetcher } from './fetcher.js';
 
 /** A block is owed by so many peers at most. */
 const MOST_COPIES = 3;
+/** … or by so many, if those who owe it are silent: three that hang must not keep it from all others. */
+const MOST_COPIES_OF_STALLED = 8;
 /** A second peer is asked only when it is expected to be that much sooner. */
 const WORTH_IT = 1.5;
 /** Nothing for so long from a peer that owes blocks: it is not waited for. */
@@ -31,13 +33,14 @@ export function hedge(
   let taken = out.length;
   for (const { peer, waitMs } of victims) {
     if (waitMs < ownWait(idle, taken) * WORTH_IT) return;
+    const mostCopies = waitMs === Infinity ? MOST_COPIES_OF_STALLED : MOST_COPIES;
     const owed = peer.requests.list();
     for (let at = owed.length - 1; at >= 0; at--) {
       if (out.length >= most) return;
       const block = owed[at]!;
       if (waitOf(peer, at + 1, nowMs) < ownWait(idle, taken) * WORTH_IT) break;
       const isTaken = !idle.have.has(assembler.indexOf(block)) || idle.requests.has(block) || out.includes(block);
-      if (isTaken || !assembler.mayDuplicate(block, MOST_COPIES)) continue;
+      if (isTaken || !assembler.mayDuplicate(block, mostCopies)) continue;
       assembler.duplicate(block);
       out.push(block);
       taken++;

@@ -64,6 +64,8 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   #rejects = 0;
   #holdUntilMs = 0;
   #hasNewBlocks = false;
+  /** When it was last given up; -Infinity before that. */
+  #snubbedAtMs = -Infinity;
 
   constructor(id: number, have: Bitfield, context: FetchContext, nowMs: number, send: (bytes: Uint8Array) => void) {
     this.id = id;
@@ -119,12 +121,12 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     this.#place = -1;
     if (isPlaced) {
       this.isUseful = true;
+      this.isSnubbed = false;
       if (assembler.close(this.id, block, wasOwed)) this.#context.onDuplicate(this, block);
     } else if (wasOwed) assembler.giveBack(block);
     if (!wasOwed) return;
     this.#hasNewBlocks = true;
     this.#rejects = 0;
-    this.isSnubbed = false;
     this.lastBlockAtMs = this.nowMs;
     this.pipeline.received(this.#length, sentAtMs, this.nowMs);
     if (this.requests.size === 0) this.pipeline.paused();
@@ -150,7 +152,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     const blocks = this.#chosen;
     blocks.length = 0;
     assembler.takeBlocks(this, room, blocks);
-    if (blocks.length === 0) this.#context.onStarving(this, room, blocks);
+    if (blocks.length === 0 && !this.isSnubbed) this.#context.onStarving(this, room, blocks);
     if (blocks.length === 0) return;
     const bytes = new Uint8Array(blocks.length * REQUEST_LENGTH);
     blocks.forEach((block, at) => {
@@ -163,13 +165,13 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   /** Looks at the time-outs. Says whether the peer has just become snubbed. */
   tick(): boolean {
     if (this.requests.size === 0) return false;
-    const owedSinceMs = Math.max(this.requests.oldestMs, this.lastBlockAtMs);
+    const owedSinceMs = Math.max(this.requests.oldestMs, this.lastBlockAtMs, this.#snubbedAtMs);
     if (this.nowMs - owedSinceMs <= SNUBBED_AFTER_MS) return false;
     // Its blocks are for others to fetch now; it keeps one request, to show that it is back.
     this.isSnubbed = true;
-    this.lastBlockAtMs = this.nowMs;
+    this.#snubbedAtMs = this.nowMs;
     this.#giveUp();
-    this.pipeline.limitTo(Math.max(16, this.pipeline.limit >> 1)); // it may have dropped what it could not queue
+    this.pipeline.dropped();
     return true;
   }
 

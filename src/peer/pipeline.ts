@@ -8,6 +8,8 @@ const GROWTH = 4;
 const MOST_GROWTH = 5;
 /** Asked of a peer that did not name its limit (`reqq`). */
 const UNKNOWN_LIMIT = 4096;
+/** … and of one that drops some, at first. */
+const LEAST_LIMIT = 16;
 /** Time to keep a peer busy beyond the round trip, and the most bytes that this may be. */
 const SLACK_MS = 400;
 const MOST_SLACK = 512 * 1024;
@@ -27,6 +29,8 @@ const STILL_GROWING = 1.25;
  * and some slack. Begins with a slow start, as TCP does: more for each block that came, until the rate stops growing.
  */
 export class RequestPipeline {
+  /** What the peer said, and what it may have now. */
+  #most = UNKNOWN_LIMIT;
   #limit = UNKNOWN_LIMIT;
   #target = INITIAL;
   #isSlowStart = true;
@@ -52,9 +56,15 @@ export class RequestPipeline {
     return this.#perMs * 1000;
   }
 
-  /** The peer said how many requests it keeps (`reqq`, BEP 10), or showed it by dropping some. */
+  /** The peer said how many requests it keeps (`reqq`, BEP 10). */
   limitTo(requests: number): void {
-    this.#limit = Math.max(1, Math.min(requests, UNKNOWN_LIMIT * 2));
+    this.#most = this.#limit = Math.max(1, Math.min(requests, UNKNOWN_LIMIT * 2));
+    this.#target = Math.min(this.#target, this.#limit);
+  }
+
+  /** What it owed did not come: it may keep fewer than it said, until it shows otherwise block by block. */
+  dropped(): void {
+    this.#limit = Math.min(this.#most, Math.max(LEAST_LIMIT, this.#limit >> 1));
     this.#target = Math.min(this.#target, this.#limit);
   }
 
@@ -67,6 +77,7 @@ export class RequestPipeline {
     // Never forgotten: once the pipe is full every later trip holds our own queue, and would make it longer still.
     this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - sentAtMs);
     this.#windowBytes += bytes;
+    if (this.#limit < this.#most) this.#limit++;
     if (this.#isSlowStart) this.#target = Math.min(this.#limit, this.#ceiling, this.#target + GROWTH);
     if (this.#windowStart < 0) this.#windowStart = sentAtMs;
     const elapsed = nowMs - this.#windowStart;

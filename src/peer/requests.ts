@@ -58,6 +58,7 @@ export class RequestQueue {
 
   /** Nearly all peers answer in order: the head is what is looked for. */
   #find(block: number): number {
+    if (block < 0) return -1; // a hole has that number
     const mask = this.#blocks.length - 1;
     for (let at = this.#head; at < this.#tail; at++) if (this.#blocks[at & mask] === block) return at;
     return -1;

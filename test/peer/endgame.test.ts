@@ -66,3 +66,11 @@ test('what the idle peer does not have is not asked of it', () => {
   idle.have.delete(2);
   assert.deepEqual(hedged(idle, [peer(10_000, [1, 2])]), [1]);
 });
+
+test('three silent peers do not keep a block from a fourth', () => {
+  const copies = new Map([[1, 3]]);
+  const silent = [1, 2, 3].map(() => peer(0, [1], 5000));
+  assert.deepEqual(hedged(peer(10_000_000), silent, 100, assembler(copies)), [1]);
+  const brisk = [1, 2, 3].map(() => peer(10_000, [1]));
+  assert.deepEqual(hedged(peer(10_000_000), brisk, 100, assembler(new Map([[1, 3]]))), []);
+});

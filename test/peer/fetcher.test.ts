@@ -22,7 +22,8 @@ function openFetcher() {
   have.fill();
   picker.addPeer(have);
   const sent: { id: number; index: number; begin: number }[] = [];
-  const context = { assembler, onDuplicate: () => undefined, onStarving: () => undefined, onPayload: () => undefined };
+  let starved = 0;
+  const context = { assembler, onDuplicate: () => undefined, onStarving: () => starved++, onPayload: () => undefined };
   const fetcher = new BlockFetcher(1, have, context, 0, (bytes) => {
     for (let at = 0; at < bytes.length; at += REQUEST_LENGTH) {
       sent.push({ id: bytes[at + 4]!, index: readUint32(bytes, at + 5), begin: readUint32(bytes, at + 9) });
@@ -33,7 +34,7 @@ function openFetcher() {
     fetcher.onBlockBytes(new Uint8Array(BLOCK_LENGTH), 0, BLOCK_LENGTH);
     fetcher.onBlockEnd();
   };
-  return { fetcher, sent, bring };
+  return { fetcher, sent, bring, starved: () => starved };
 }
 
 test('a reject that answers a cancel does not touch the same block asked for again', () => {
@@ -102,4 +103,30 @@ test('a peer that keeps fewer requests than it owes is asked for no more than th
   fetcher.fill();
   assert.ok(sent.length > 0 && sent.every(({ id }) => id === MESSAGE.cancel));
   assert.equal(fetcher.requests.size, 4);
+});
+
+test('rejects of blocks that do not exist release nothing', () => {
+  const { fetcher, sent, bring } = openFetcher();
+  fetcher.fill();
+  const [, second] = sent.splice(0);
+  bring(second!); // out of order: leaves a hole
+  const owed = fetcher.requests.size;
+  for (let times = 0; times < 2 * owed; times++) fetcher.onReject(0xffffffff, 0);
+  assert.equal(fetcher.requests.size, owed);
+});
+
+test('a snubbed peer is not asked for what others owe, and when it last brought a block stays known', () => {
+  const { fetcher, sent, bring, starved } = openFetcher();
+  fetcher.nowMs = 10;
+  fetcher.fill();
+  bring(sent[0]!);
+  fetcher.nowMs = 30_000;
+  assert.ok(fetcher.tick());
+  assert.equal(fetcher.lastBlockAtMs, 10);
+  assert.equal(fetcher.tick(), false, 'told once');
+  for (let index = 0; index < PIECES; index++) fetcher.have.delete(index);
+  const before = starved();
+  fetcher.requests.clear();
+  fetcher.fill();
+  assert.equal(starved(), before);
 });

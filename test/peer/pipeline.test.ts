@@ -66,3 +66,18 @@ test('a very fast peer next door has little in flight, so that many of them fit 
   assert.ok(perSecond > 90_000_000, `${perSecond} bytes per second`);
   assert.ok(most * BLOCK < 640 * 1024, `${most} requests in flight`);
 });
+
+test('a peer that drops requests is asked for fewer, never for more than it said, and for more again as it brings', () => {
+  const few = new RequestPipeline();
+  few.limitTo(4);
+  few.dropped();
+  assert.equal(few.limit, 4);
+  const many = new RequestPipeline();
+  many.limitTo(500);
+  for (let times = 0; times < 8; times++) many.dropped();
+  assert.equal(many.limit, 16);
+  for (let block = 1; block <= 100; block++) many.received(BLOCK, block, block + 1);
+  assert.equal(many.limit, 116);
+  for (let block = 1; block <= 1000; block++) many.received(BLOCK, block, block + 1);
+  assert.equal(many.limit, 500);
+});

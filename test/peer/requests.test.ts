@@ -37,3 +37,11 @@ test('whatever is added and removed, the queue holds what a plain list would', (
     }),
   );
 });
+
+test('a block that does not exist is not in the queue, whatever was taken out of it', () => {
+  const requests = new RequestQueue();
+  for (let block = 0; block < 8; block++) requests.add(block, block);
+  requests.remove(3); // leaves a hole
+  for (const block of [-1, -2, 3, 99]) assert.equal(requests.remove(block), -1);
+  assert.equal(requests.size, 7);
+});
