@@ -50,7 +50,8 @@ function describe({ metainfo, warnings }: CreatedTorrent, out: string, work: str
   return [
     ...warnings.map((text) => `torrent-dl: warning: ${text}`),
     `${out === '-' ? 'done' : `wrote ${escapeControl(out)}`}: ${files.length} ${files.length === 1 ? 'file' : 'files'}, ` +
-      `${pieceCount} pieces of ${formatBytes(pieceLength)}; ${work}`,
+      `${pieceCount} pieces of ${formatBytes(pieceLength)}`,
+    `hashed ${work}`,
     `info hash: ${Buffer.from(infoHash).toString('hex')}`,
     `magnet: ${magnetOf(metainfo)}`,
     '',

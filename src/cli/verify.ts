@@ -63,7 +63,7 @@ function format({ metainfo, pieces, files }: VerifyReport, work: string): string
   for (const { state } of files) counts.set(state, (counts.get(state) ?? 0) + 1);
   const states = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
   const name = escapeControl(metainfo.name);
-  return `${lines.join('')}${name}: ${states || 'no files'}; ${pieces.ok} of ${pieces.count} pieces ok; ${work}\n`;
+  return `${lines.join('')}${name}: ${states || 'no files'}; ${pieces.ok} of ${pieces.count} pieces ok\nhashed ${work}\n`;
 }
 
 function detailOf({ state, size = 0, length, pieces, badPieces, reason }: FileReport): string {

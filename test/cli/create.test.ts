@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 
+import { checkTarget } from '../../src/cli/torrent-file.js';
 import { date, byteCount } from '../../src/cli/values.js';
 import { decodeMetainfo } from '../../src/index.js';
 import { randomBytes } from '../helpers/torrent.js';
@@ -29,7 +30,7 @@ test('a folder becomes NAME.torrent, and stderr tells info hash and magnet link'
   assert.match(
     stderr,
     new RegExp(
-      `^wrote data\\.torrent: 2 files, 7 pieces of 16\\.0 KiB; 97\\.8 KiB in .*\ninfo hash: ${infoHash}\nmagnet: magnet:\\?xt=urn:btih:${infoHash}&dn=data\n$`,
+      `^wrote data\\.torrent: 2 files, 7 pieces of 16\\.0 KiB\nhashed 97\\.8 KiB in .*\ninfo hash: ${infoHash}\nmagnet: magnet:\\?xt=urn:btih:${infoHash}&dn=data\n$`,
     ),
   );
 });
@@ -84,6 +85,15 @@ test('a file that is there is left alone without --force', async () => {
     (await readdir(folder)).filter((name) => name.endsWith('.new')),
     [],
   );
+});
+
+test('a terminal is no place for a torrent', async (t) => {
+  const isTTY = Object.getOwnPropertyDescriptor(process.stdout, 'isTTY');
+  Object.defineProperty(process.stdout, 'isTTY', { value: true, configurable: true });
+  t.after(() => Object.defineProperty(process.stdout, 'isTTY', isTTY ?? { value: undefined, configurable: true }));
+  await assert.rejects(checkTarget('-', true), { code: 'ERR_STDOUT_IS_TERMINAL' });
+  Object.defineProperty(process.stdout, 'isTTY', { value: undefined, configurable: true });
+  await checkTarget('-', false);
 });
 
 test('settings of downloads are none of a new torrent', async () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -7,7 +9,7 @@ import { decodeMetainfo, NoSourceError, resolveMagnet, UsageError } from '../../
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes } from '../helpers/torrent.js';
 import { openTracker } from '../helpers/tracker.js';
-import { execute, tempFolder } from './execute.js';
+import { EXECUTABLE, execute, tempFolder } from './execute.js';
 
 const folder = await tempFolder();
 const torrent = makeTorrent(randomBytes('metadata', 300_000), { name: 'data.bin', info: { 'x-unknown': 'kept' } });
@@ -47,6 +49,19 @@ test('where nobody has it, it ends with 4 by its time limit and writes nothing',
   assert.equal(code, 4);
   assert.equal(stderr, 'torrent-dl: no metadata for the magnet link within 0.3 s: there is nobody to ask for peers\n');
   assert.ok(!(await readdir(folder)).includes('none.torrent'));
+});
+
+test('Ctrl-C ends the search with 130 and without a word', async () => {
+  await using tracker = await openTracker();
+  const words = [EXECUTABLE, 'metadata', ...alone, '--tracker', tracker.url, '-o', 'stopped.torrent', link];
+  const child = spawn(process.execPath, words, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  await tracker.heard(({ event }) => event === 'started');
+  child.kill('SIGINT');
+  assert.deepEqual(await once(child, 'close'), [130, null]);
+  assert.equal(stderr, '');
+  assert.ok(!(await readdir(folder)).some((name) => name.startsWith('stopped')));
 });
 
 test('what is no link is refused', async () => {
