@@ -24,7 +24,7 @@ interface Words {
   readonly choices?: readonly string[] | undefined;
 }
 
-export const SHELLS = { bash: formatBash, zsh: formatZsh, fish: formatFish } as const;
+const SHELLS = { bash: formatBash, zsh: formatZsh, fish: formatFish } as const;
 
 /** Prints the script on stdout and gives the exit code. */
 export function completion(shell: string): number {

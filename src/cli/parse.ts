@@ -66,14 +66,14 @@ function readWords(
   table: OptionTable,
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
-  formatHelp: () => string,
+  helpText: () => string,
 ): Words {
   let printed = '';
   const program = new Command(name)
     .argument('[operands...]')
     .helpOption('-h, --help')
     .version(`torrent-dl ${packageVersion()}`, '--version')
-    .configureHelp({ formatHelp })
+    .configureHelp({ formatHelp: helpText })
     .configureOutput({ writeOut: (text) => (printed += text), outputError: () => undefined })
     .exitOverride();
   const given = addOptions(program, table);
@@ -106,6 +106,7 @@ function settingsOf(
   config: string | false | undefined,
   env: NodeJS.ProcessEnv,
 ): (readonly [from: string, settings: Settings])[] {
+  if (!Object.entries(table).some(([key, spec]) => isSettable(key, spec))) return []; // a wrong file is none of its business
   const environment = ['the environment', readEnvironment(table, env)] as const;
   if (config === false) return [environment];
   const file = config ?? configPath(env);

@@ -101,7 +101,7 @@ function readValue({ parse }: OptionSpec, text: string, previous: unknown, where
 }
 
 /** `maxPeers` → `TORRENT_DL_MAX_PEERS` */
-export function variableOf(key: string): string {
+function variableOf(key: string): string {
   return `TORRENT_DL_${kebabOf(key).replaceAll('-', '_').toUpperCase()}`;
 }
 

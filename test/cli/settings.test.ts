@@ -90,6 +90,14 @@ test('a sub-command takes the settings that mean the same to it', () => {
   assert.deepEqual(Object.keys(optionsOf(['metadata'])).sort(), ['dht', 'maxPeers', 'peer']);
 });
 
+test('a sub-command without settings does not care what is in the file', async () => {
+  const file = path.join(folder, 'broken/torrent-dl/config');
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, '?');
+  const { kind } = parseCommandLine(['info', 'x'], { XDG_CONFIG_HOME: path.join(folder, 'broken') });
+  assert.equal(kind, 'command');
+});
+
 test('--print-config shows every setting and where it comes from, and can be read back', async () => {
   const words = ['--print-config', '-p', '6000', '--peer', '192.0.2.3:3', '--no-lsd'];
   const { code, stdout } = await execute(words, { env: { ...env, TORRENT_DL_MAX_PEERS: '8' } });
