@@ -26,6 +26,7 @@ const HOLDER_PORT = 7001;
 const DHT_PORT = 7002;
 const GOSSIP_PORT = 7003;
 const IPV6_TRACKER_PORT = 7004;
+const READY_WITHIN_MS = 25_000;
 /** Transmission announces in the DHT, and then looks there, some 50 s after its start. */
 const UPLOADS_WITHIN_MS = 110_000;
 /** Transmission announces in a DHT of nine nodes or more. */
@@ -186,7 +187,7 @@ export class DiscoveryBench implements AsyncDisposable {
     const magnets = WAYS_TO_US.map((way) => magnetOf(this.#cell(name, `to us: ${way}`)));
     const job = { host, folder, torrents: given.map(({ file }) => file), magnets, nodes: this.#nodeAddresses };
     const startedAt = performance.now();
-    const { program, has } = START[name](job);
+    const { program, has, ready } = START[name](job);
     this.#holders.set(name, { host, program, folder });
     for (const way of WAYS_TO_US) {
       const { torrent } = this.#cell(name, `to us: ${way}`);
@@ -194,6 +195,7 @@ export class DiscoveryBench implements AsyncDisposable {
       isThere.catch(() => undefined); // whoever asks for it hears of it
       this.#uploads.set(torrent.name, isThere);
     }
+    await ready;
   }
 
   /** Has nothing, and tells of the holders. */
@@ -271,6 +273,8 @@ interface Started {
   readonly program: Program;
   /** Whether it says that it has all of a torrent that it wanted. */
   readonly has: (torrent: MadeTorrent) => boolean;
+  /** Resolves when it has taken all its jobs. */
+  readonly ready: Promise<void>;
 }
 
 const START: Readonly<Record<HolderName, (jobs: ManyJobs) => Started>> = {
@@ -295,7 +299,8 @@ function startLibtorrent({ host, folder, torrents, magnets, nodes }: ManyJobs): 
     ...magnets.flatMap((link) => ['--magnet', link]),
     ...nodes.flatMap((node) => ['--node', node]),
   ]);
-  return { program, has: ({ name }) => program.output.includes(`finished ${name}\n`) };
+  const ready = until(() => program.output.includes('successfully listening'), program, READY_WITHIN_MS);
+  return { program, ready, has: ({ name }) => program.output.includes(`finished ${name}\n`) };
 }
 
 function startTransmission({ host, folder, torrents, magnets, nodes }: ManyJobs): Started {
@@ -321,8 +326,10 @@ function startTransmission({ host, folder, torrents, magnets, nodes }: ManyJobs)
   const program = host.start('transmission-daemon', ['-f', '-g', config, '--log-info']);
   const add =
     'for source; do until transmission-remote 127.0.0.1 --add "$source" >/dev/null 2>&1; do sleep 0.1; done; done';
-  host.start('timeout', ['20', 'sh', '-c', add, 'add', ...torrents, ...magnets]);
-  return { program, has: ({ name }) => names().includes(name) };
+  const ready = host
+    .start('timeout', ['20', 'sh', '-c', add, 'add', ...torrents, ...magnets])
+    .exits(0, READY_WITHIN_MS);
+  return { program, ready, has: ({ name }) => names().includes(name) };
 }
 
 function startAria2({ host, folder, torrents, magnets, nodes }: ManyJobs): Started {
@@ -338,7 +345,8 @@ function startAria2({ host, folder, torrents, magnets, nodes }: ManyJobs): Start
     ...torrents,
     ...magnets,
   ]);
-  return { program, has: ({ name }) => names().includes(name) };
+  const ready = until(() => program.output.includes('listening on TCP'), program, READY_WITHIN_MS);
+  return { program, ready, has: ({ name }) => names().includes(name) };
 }
 
 /** A script that a program calls with each torrent that is complete, and what it was called with. */
