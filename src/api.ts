@@ -88,7 +88,7 @@ export interface Download extends AsyncDisposable {
   readonly metainfo: Metainfo | undefined;
   /** Every wanted byte is verified and on disk, or in the output stream; rejects with the error that ended the download. */
   readonly done: Promise<void>;
-  /** It was closed or aborted, after `done` or before; rejects with the error that ended it, also while seeding. */
+  /** It is over and all is closed, after `done` or before; rejects with the error that ended it, also while seeding. */
   readonly ended: Promise<void>;
   stats(): DownloadStats;
 }

@@ -94,6 +94,7 @@ class TorrentDownload implements Download {
   #isRefilling = false;
   /** Some pieces are not fetched, for none of their bytes are wanted. */
   #isPartial = false;
+  #closing: Promise<void> | undefined;
   #resolveDone!: () => void;
   #rejectDone!: (error: unknown) => void;
   #resolveEnded!: () => void;
@@ -148,9 +149,16 @@ class TorrentDownload implements Download {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop('stopped', abortError());
-    await this.#started;
-    if (this.#sources) this.#closers.use(this.#sources); // first: trackers hear of the end while peers are there
-    await this.#closers[Symbol.asyncDispose]();
+    await this.#close();
+  }
+
+  /** Closes everything, once. @throws the first error */
+  #close(): Promise<void> {
+    return (this.#closing ??= (async () => {
+      await this.#started;
+      if (this.#sources) this.#closers.use(this.#sources); // first: trackers hear of the end while peers are there
+      await this.#closers[Symbol.asyncDispose]();
+    })());
   }
 
   // ── The line, from its end ────────────────────────────────────────────────────────────────────────────────────────
@@ -444,8 +452,10 @@ class TorrentDownload implements Download {
     this.#setPhase(phase);
     this.#stopped.abort();
     this.#rejectDone(error);
-    if (phase === 'failed') this.#rejectEnded(error);
-    else this.#resolveEnded();
+    const end = phase === 'failed' ? () => this.#rejectEnded(error) : this.#resolveEnded;
+    queueMicrotask(
+      () => void this.#close().then(end, (late: unknown) => this.#rejectEnded(phase === 'failed' ? error : late)),
+    );
   }
 
   #setPhase(phase: Phase): void {

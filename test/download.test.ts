@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -7,7 +9,8 @@ import { Bitfield } from '../src/common/bitfield.js';
 import { DiskError, NoSourceError, TimeLimitError } from '../src/common/errors.js';
 import type { DownloadOptions, DownloadStats } from '../src/api.js';
 import { downloadHere } from './helpers/download.js';
-import { encodeExtended, encodeHave, encodeMessage, MESSAGE } from '../src/peer/wire.js';
+import { encodeHandshake } from '../src/peer/handshake.js';
+import { encodeExtended, encodeHave, encodeMessage, MESSAGE, REQUEST_LENGTH, writeRequest } from '../src/peer/wire.js';
 import { ScriptedPeer, type Behaviour } from './helpers/scripted-peer.js';
 import { contentFiles, makeTorrent, randomBytes, writeContent, type MadeTorrent } from './helpers/torrent.js';
 import { openTracker } from './helpers/tracker.js';
@@ -248,4 +251,40 @@ test('an error after completion, while seeding, is told by `ended`', () =>
     });
     await assert.rejects(seed.ended, DiskError);
     assert.equal(other.stats().havePieces, 0);
+  }));
+
+test('an abort closes everything: when `ended` resolves nobody is served any more', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await using seed = await ScriptedPeer.open(torrent, { rate: 200_000 });
+    const controller = new AbortController();
+    const running = downloadHere(torrent.bytes, { out, peers: [seed.address], signal: controller.signal });
+    while (running.stats().downloaded === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const { port } = running.stats();
+    controller.abort(new Error('enough'));
+    await assert.rejects(running.done, /enough/);
+    await running.ended;
+    const { havePieces } = running.stats();
+    const socket = connect(port, '127.0.0.1');
+    await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' });
+    assert.equal(running.stats().havePieces, havePieces);
+  }));
+
+test('a peer that makes us talk and never reads is dropped before that fills the memory', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    await using running = downloadHere(torrent.bytes, { out });
+    while (running.stats().port === 0) await new Promise(setImmediate);
+    const request = new Uint8Array(REQUEST_LENGTH);
+    writeRequest(request, 0, MESSAGE.request, 0, 0, 16_384);
+    const flood = Buffer.concat(Array<Uint8Array>(20_000).fill(request)); // each is worth a reject: we are choking
+    const socket = connect(running.stats().port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.pause();
+    socket.write(encodeHandshake({ infoHash: torrent.infoHash, peerId: randomBytes('mute', 20) }));
+    for (let times = 0; times < 400 && !socket.destroyed; times++) {
+      if (socket.write(flood)) continue;
+      await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined);
+    }
+    assert.ok(socket.destroyed);
   }));

@@ -61,6 +61,11 @@ export class StateKeeper {
     return saving;
   }
 
+  /** Resolves when no save is under way; how it went was told to who asked for it. */
+  idle(): Promise<void> {
+    return this.#saving;
+  }
+
   async #save(have: Bitfield, sync: boolean): Promise<void> {
     if (!this.isChanged && !(sync && this.#unsynced.count > 0)) return;
     this.isChanged = false;

@@ -133,6 +133,7 @@ export class FileWriter implements PieceSink {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     try {
+      await this.#state.idle(); // a save under way keeps the lock, and may leave something to tell
       if (this.#state.isChanged) await this.save(this.#have, { sync: false });
     } catch (error) {
       this.#notice(`the resume state could not be saved: ${(error as Error).message}`);

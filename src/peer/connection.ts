@@ -31,6 +31,10 @@ import {
 const log = createDebug('torrent-dl:peer');
 
 const MOST_PENDING_HAVES = 64;
+/** Blocks and metadata on their way are bounded for themselves, well below this. */
+const MOST_UNSENT = 1.5 * 1024 * 1024;
+/** aria2 sends a second one. */
+const MOST_BITFIELDS = 32;
 /** Pieces that are told one by one to a peer who heard before that we have none. */
 const MOST_LATE_HAVES = 16_384;
 
@@ -106,6 +110,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   /** Pieces that it has and we lack. */
   #interesting = 0;
   #pendingHaves: number[] = [];
+  #bitfields = 0;
 
   constructor(id: number, swarm: Swarm, nowMs: number) {
     this.id = id;
@@ -194,6 +199,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
       return;
     }
     if (this.fetcher.takeNews()) this.#fill();
+    // Whoever makes us talk and does not listen would fill our memory.
+    if (this.transport.unsentLength > MOST_UNSENT) return this.close('it does not read');
     this.#uploads.pump(); // once for all requests that came together
   }
 
@@ -394,6 +401,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
 
   /** aria2 sends a second bitfield in mid-stream, so this may come at any time. */
   #setHaves(change: () => void): void {
+    if (++this.#bitfields > MOST_BITFIELDS) throw new ProtocolError('ERR_WIRE', 'a flood of bitfields');
     this.#swarm.onHavesGone(this);
     change();
     this.#swarm.onHaves(this);

@@ -7,6 +7,8 @@ export interface Transport {
   readonly isIncoming: boolean;
   /** Sends the bytes; they must not change until they are gone, which `onSent` tells unless the connection breaks. */
   write: (bytes: Uint8Array, onSent?: () => void) => void;
+  /** Bytes that the peer has not taken yet, beyond what the system keeps for it. */
+  readonly unsentLength: number;
   /** Between the two, writes are gathered into one. */
   cork: () => void;
   uncork: () => void;
@@ -51,6 +53,10 @@ class TcpTransport implements LiveTransport {
     let reason = 'closed by the peer';
     socket.on('error', (error: NodeJS.ErrnoException) => (reason = error.code ?? error.message));
     socket.on('close', () => this.events.onClose(reason));
+  }
+
+  get unsentLength(): number {
+    return this.#socket.writableLength;
   }
 
   write(bytes: Uint8Array, onSent?: () => void): void {

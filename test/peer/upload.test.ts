@@ -10,6 +10,7 @@ const TURN = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 /** A transport that keeps what is written; `flush` tells that it was sent. */
 class FakeTransport implements Transport {
+  readonly unsentLength = 0;
   readonly address = { host: '127.0.0.1', port: 1 };
   readonly isIncoming = true;
   readonly written: Uint8Array[] = [];
