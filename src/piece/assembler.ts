@@ -194,6 +194,21 @@ export class PieceAssembler {
       const index = this.#picker.pick(peer.have);
       if (index >= 0) return slots.start(index);
     }
-    return shared;
+    return shared < 0 && slots.isFull ? this.#replace(peer) : shared;
+  }
+
+  /**
+   * All memory is taken by pieces that this peer does not have. One that nobody brings any more gives way to one that it
+   * has, or those who left in the middle of pieces would end the download for all.
+   */
+  #replace(peer: BlockTaker): number {
+    const { slots } = this;
+    const idlest = slots.idlest;
+    const index = idlest < 0 ? -1 : this.#picker.pick(peer.have);
+    if (index < 0) return -1;
+    const given = slots.pieceOf(idlest);
+    slots.free(idlest);
+    this.#picker.release(given);
+    return slots.start(index);
   }
 }

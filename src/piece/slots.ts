@@ -82,6 +82,21 @@ export class Slots {
     return this.#free.length > 0 && this.#writing < this.#mostWriting;
   }
 
+  /** No slot is free. */
+  get isFull(): boolean {
+    return this.#free.length === 0;
+  }
+
+  /** The open slot with the fewest blocks that nobody works on and of which nobody owes any; -1 when there is none. */
+  get idlest(): number {
+    let idlest = -1;
+    for (const slot of this.open) {
+      const isIdle = this.#users[slot] === 0 && this.#missing[slot] === this.#unrequested[slot];
+      if (isIdle && (idlest < 0 || this.#receivedOf(slot) < this.#receivedOf(idlest))) idlest = slot;
+    }
+    return idlest;
+  }
+
   /** The slot of a piece in progress, or -1. */
   slotOf(index: number): number {
     return this.#slotOf[index]!;
@@ -224,6 +239,10 @@ export class Slots {
   piece(slot: number): Uint8Array {
     const from = slot * this.slotLength;
     return this.bytes.subarray(from, from + lengthOfPiece(this.#layout, this.#pieceOf[slot]!));
+  }
+
+  #receivedOf(slot: number): number {
+    return this.#blocks[slot]! - this.#missing[slot]!;
   }
 
   #close(slot: number): void {

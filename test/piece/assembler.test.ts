@@ -240,3 +240,35 @@ test('full pieces that are held for their turn do not keep others from starting,
   for (let index = 17; index < 17 + 64 - 15; index++) slots.hold(fill(index));
   assert.equal(slots.mayStart, false, 'all slots are taken');
 });
+
+test('pieces that nobody brings any more give way, when they have taken all memory, to one that a peer has', () => {
+  const layout = { pieceLength: 2 * BLOCK_LENGTH, totalLength: 12 * BLOCK_LENGTH };
+  const { assembler, slots, full, wanted } = setUp(layout, 4 * 2 * BLOCK_LENGTH);
+  assert.equal(slots.count, 4);
+  for (let index = 0; index < 4; index++) {
+    const leaver = new Peer(index + 1, 6);
+    for (let other = 0; other < 6; other++) if (other !== index) leaver.have.delete(other);
+    const owed: number[] = [];
+    assembler.takeBlocks(leaver, 2, owed);
+    if (index !== 2) deliver(assembler, leaver, owed.shift()!); // of piece 2 nothing came
+    for (const block of owed) assembler.giveBack(block);
+    assembler.leave(leaver);
+  }
+  const holder = new Peer(9, 6);
+  for (let index = 0; index < 4; index++) holder.have.delete(index);
+  const owed: number[] = [];
+  assembler.takeBlocks(holder, 2, owed);
+  assert.deepEqual(
+    owed.map((block) => assembler.indexOf(block)),
+    [4, 4],
+  );
+  assert.deepEqual([...wanted].sort(), [2, 5], 'piece 2 is to be fetched anew');
+  for (const block of owed) deliver(assembler, holder, block);
+  assert.equal(full.length, 1);
+
+  const nobody = new Peer(10, 6);
+  for (let index = 0; index < 6; index++) nobody.have.delete(index);
+  const none: number[] = [];
+  assembler.takeBlocks(nobody, 2, none);
+  assert.deepEqual([none, [...wanted].sort()], [[], [2, 5]], 'for nothing, nothing is given up');
+});
