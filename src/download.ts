@@ -27,7 +27,8 @@ import { Slots } from './piece/slots.js';
 import { mayFollow, type Phase } from './phase.js';
 import { keepMetainfo, keptMetainfo, metainfoOf } from './resolve.js';
 import { Session } from './session.js';
-import { formatSeconds, noMetadataError, stallError, type Stall } from './stall.js';
+import { SourceNews } from './news.js';
+import { formatSeconds, noMetadataError, stallError, whoIsAsked, type Stall } from './stall.js';
 import type { TransferTotals } from './tracker/source.js';
 import type { PeerSources } from './tracker/sources.js';
 
@@ -36,6 +37,8 @@ const log = createDebug('torrent-dl:download');
 /** How often time limits are looked at, and the resume state is saved. */
 const WATCH_MS = 250;
 const SAVE_MS = 60_000;
+/** So long without any peer is worth a line. */
+const LONELY_MS = 10_000;
 const DEFAULT_MAX_PEERS = 100;
 /** What trackers are told to be left while the size is not known: as others do, one block. */
 const UNKNOWN_LEFT = 16_384;
@@ -94,6 +97,8 @@ class TorrentDownload implements Download {
   #isRefilling = false;
   /** Some pieces are not fetched, for none of their bytes are wanted. */
   #isPartial = false;
+  readonly #news = new SourceNews();
+  #isLonely = false;
   #closing: Promise<void> | undefined;
   #resolveDone!: () => void;
   #rejectDone!: (error: unknown) => void;
@@ -165,6 +170,8 @@ class TorrentDownload implements Download {
 
   async #start(source: string | Uint8Array | Metainfo): Promise<void> {
     if (this.#options.output) checkOutput(this.#options.output, this.#options.seed ?? false);
+    const watch = setInterval(() => this.#watch(), WATCH_MS);
+    this.#closers.defer(() => clearInterval(watch));
     const isRead = typeof source !== 'string' && !(source instanceof Uint8Array);
     const torrent = isRead ? source : await readSource(source, this.#stopped.signal);
     for (const warning of torrent.warnings) this.#notice('warning', warning);
@@ -172,8 +179,6 @@ class TorrentDownload implements Download {
     this.#port = session.listener.port;
     if (this.#hasEnded()) return;
     void this.#addNamed(this.#options.peers ?? []);
-    const watch = setInterval(() => this.#watch(), WATCH_MS);
-    this.#closers.defer(() => clearInterval(watch));
     const metainfo = (this.metainfo = isMagnetLink(torrent) ? await this.#resolve(torrent, session) : torrent);
     this.#have = new Bitfield(metainfo.pieceCount);
     const line = await this.#openLine(metainfo, session);
@@ -403,17 +408,30 @@ class TorrentDownload implements Download {
       this.#savedAt = now;
       this.#target?.sink.save(this.#have).catch((error: unknown) => this.#fail(error));
     }
-    if (this.#phase === 'downloading' || this.#phase === 'resolving') this.#checkLimits(now);
+    this.#tellNews(now);
+    if (this.#phase !== 'seeding' && !this.#hasEnded()) this.#checkLimits(now);
+  }
+
+  /** Lines for the user: what trackers and the like say, and once why there is nobody. */
+  #tellNews(now: number): void {
+    const stats = this.stats();
+    for (const line of this.#news.read(stats.sources)) this.#notice('info', line);
+    const isIdle = stats.connectedPeers === 0 && stats.downloaded === 0 && now - this.#phaseAt > LONELY_MS;
+    if (this.#isLonely || !isIdle || (this.#phase !== 'downloading' && this.#phase !== 'resolving')) return;
+    this.#isLonely = true;
+    const causes = (this.#sources?.failures() ?? []).map((error) => `; ${error.message}`).slice(0, 3);
+    this.#notice('warning', `no peer after ${formatSeconds(LONELY_MS)}: ${whoIsAsked(stats)}${causes.join('')}`);
   }
 
   #checkLimits(now: number): void {
     const { timeoutMs, stallTimeoutMs, metadataTimeoutMs } = this.#options;
     const isResolving = this.#phase === 'resolving';
+    const mayStall = isResolving || this.#phase === 'downloading';
     if (timeoutMs !== undefined && now - this.#startedAt > timeoutMs) {
       this.#fail(new TimeLimitError('ERR_TIMEOUT', `not done within ${formatSeconds(timeoutMs)}${this.#advice}`));
     } else if (isResolving && metadataTimeoutMs !== undefined && now - this.#phaseAt > metadataTimeoutMs) {
       this.#fail(noMetadataError(metadataTimeoutMs, this.#stall()));
-    } else if (stallTimeoutMs !== undefined && now - this.#lastPayloadAt > stallTimeoutMs) {
+    } else if (mayStall && stallTimeoutMs !== undefined && now - this.#lastPayloadAt > stallTimeoutMs) {
       this.#fail((isResolving ? noMetadataError : stallError)(stallTimeoutMs, this.#stall()));
     }
   }

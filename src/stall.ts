@@ -1,5 +1,6 @@
 import { NoSourceError, TimeLimitError } from './common/errors.js';
 import type { DownloadStats } from './api.js';
+import { counted } from './news.js';
 
 /** What is known when nothing came for too long. */
 export interface Stall {
@@ -16,13 +17,10 @@ export interface Stall {
 export function stallError(stallTimeoutMs: number, { stats, holders, failures, advice }: Stall): Error {
   const time = formatSeconds(stallTimeoutMs);
   if (holders > 0) {
-    const text = `nothing received for ${time}: ${holders} peer(s) have the missing data and do not send it`;
+    const text = `nothing received for ${time}: ${counted(holders, 'peer')} could send the missing data and did not`;
     return new TimeLimitError('ERR_STALLED', `${text}${advice}`);
   }
-  const who =
-    stats.connectedPeers > 0
-      ? `none of ${stats.connectedPeers} connected peers has the missing data`
-      : whoIsAsked(stats);
+  const who = stats.connectedPeers > 0 ? lacking(stats.connectedPeers, 'the missing data') : whoIsAsked(stats);
   return new NoSourceError('ERR_NO_SOURCE', `nobody to download from for ${time}: ${who}`, failures);
 }
 
@@ -30,18 +28,26 @@ export function stallError(stallTimeoutMs: number, { stats, holders, failures, a
 export function noMetadataError(timeoutMs: number, { stats, holders, failures }: Stall): NoSourceError {
   const who =
     holders > 0
-      ? `${holders} peer(s) have it and did not send it`
+      ? `${counted(holders, 'peer')} could send it and did not`
       : stats.connectedPeers > 0
-        ? `none of ${stats.connectedPeers} connected peers has it`
+        ? lacking(stats.connectedPeers, 'it')
         : whoIsAsked(stats);
   const text = `no metadata for the magnet link within ${formatSeconds(timeoutMs)}: ${who}`;
   return new NoSourceError('ERR_NO_METADATA', text, failures);
 }
 
-function whoIsAsked({ sources }: DownloadStats): string {
-  const isAnswered = sources.some((source) => source.state === 'working');
+function lacking(peers: number, what: string): string {
+  return peers === 1 ? `the only connected peer lacks ${what}` : `none of ${peers} connected peers has ${what}`;
+}
+
+/** Why no peer is there. */
+export function whoIsAsked({ sources, knownPeers, bannedPeers }: DownloadStats): string {
+  if (bannedPeers > 0) return `${counted(bannedPeers, 'peer')} sent wrong data, and no other is there`;
+  if (knownPeers === 1) return 'the only known peer could not be reached';
+  if (knownPeers > 1) return `none of ${knownPeers} known peers could be reached`;
   if (sources.length === 0) return 'there is nobody to ask for peers';
-  return isAnswered ? 'no peer could be reached' : 'nobody who was asked for peers answered, and no peer is connected';
+  const isAnswered = sources.some((source) => source.state === 'working');
+  return isAnswered ? 'no peer is known to those who were asked' : 'nobody who was asked for peers answered';
 }
 
 /** `2.5 s`. */

@@ -61,6 +61,12 @@ export function plainLine(stats: DownloadStats): string {
   return `${phase}: ${size}, ${formatRate(stats.downloadPerSecond)} down, ${up}${eta}`;
 }
 
+/** `42%, 1.00 GiB of 2.38 GiB`; what is on disk, whatever the phase is. */
+export function howFar({ haveLength, totalLength }: DownloadStats): string {
+  const percent = formatPercent(totalLength === 0 ? 0 : haveLength / totalLength);
+  return `${percent}, ${formatBytes(haveLength)} of ${formatBytes(totalLength)}`;
+}
+
 /** How far the phase is, 0 … 1; undefined where there is no end to come to. */
 function progressOf(stats: DownloadStats): number | undefined {
   if (['opening', 'resolving', 'seeding'].includes(stats.phase)) return undefined;

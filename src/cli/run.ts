@@ -7,6 +7,7 @@ import { escapeControl, type Download, type DownloadOptions, type DownloadStats,
 import { describeError, exitCodeOf } from './exit.js';
 import { formatBytes, formatDuration, formatRate } from './format.js';
 import { readTorrent } from './inputs.js';
+import { howFar } from './layout.js';
 import type { Options } from './options.js';
 import { openProgress, progressStyle, type Progress } from './progress.js';
 import { StopSignals } from './signals.js';
@@ -59,14 +60,28 @@ class Runner {
       onNotice: (notice) => this.#onNotice(notice),
     });
     this.#show(download);
-    const isComplete = await Promise.race([download.done.then(() => true), this.#signals.stopped()]);
-    if (!isComplete) return this.#signals.exitCode ?? 0;
+    const isComplete = await Promise.race([this.#completion(download), this.#signals.stopped()]);
+    if (!isComplete) {
+      this.#note(`stopped at ${howFar(download.stats())}; run the same command again to go on`);
+      return this.#signals.exitCode ?? 0;
+    }
     this.#note(summary(download.stats(), (performance.now() - this.#startedAt) / 1000));
     if (this.#options.seed) {
       this.#note('seeding until stopped (Ctrl-C) …');
       await Promise.race([download.ended, this.#signals.stopped()]);
     }
     return 0;
+  }
+
+  /** Whether it was completed; false when a signal ended it. @throws what else ended it */
+  async #completion(download: Download): Promise<boolean> {
+    try {
+      await download.done;
+      return true;
+    } catch (error) {
+      if (this.#signals.exitCode === undefined) throw error;
+      return false;
+    }
   }
 
   /** Reports an error and gives its exit code; after a signal it is only an echo of that. */

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { MetainfoError } from '../common/errors.js';
 import { hideSecrets } from '../common/url.js';
 import { decodeMetainfo } from './decode.js';
 import { fetchTorrent, kindOfSource } from './fetch.js';
 import { parseInfoHash, parseMagnet, type Magnet } from './magnet.js';
 import type { Metainfo } from './metainfo.js';
+import { readTorrentFile } from './torrent-file.js';
 
 /**
  * What a torrent is taken from: the bytes of a `.torrent`, its path, its http(s) URL, a magnet link, or a bare v1 info
@@ -22,7 +22,7 @@ export async function readSource(source: string | Uint8Array, signal?: AbortSign
     case 'url':
       return decodeMetainfo(await fetchTorrent(urlOf(source), { signal }));
     case 'path':
-      return decodeMetainfo(await readTorrent(source));
+      return decodeMetainfo(await readTorrentFile(source, signal));
   }
 }
 
@@ -34,14 +34,4 @@ export function isMagnetLink(source: Metainfo | Magnet): source is Magnet {
 function urlOf(text: string): URL {
   if (URL.canParse(text)) return new URL(text);
   throw new MetainfoError('ERR_TORRENT_URL', `${hideSecrets(text)} is not a valid URL`);
-}
-
-async function readTorrent(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : String(code);
-    throw new MetainfoError('ERR_NO_TORRENT', `cannot read "${path}": ${why}`, { cause: error });
-  }
 }

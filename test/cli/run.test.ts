@@ -107,7 +107,7 @@ test('a signal stops the download and is its exit code', async () => {
     return download;
   });
   assert.equal(code, 143);
-  assert.equal(stderr, 'stopping …\n');
+  assert.equal(stderr, 'stopping …\nstopped at 50%, 1.00 GiB of 2.00 GiB; run the same command again to go on\n');
   assert.ok(download.closed());
 });
 
