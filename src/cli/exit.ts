@@ -5,6 +5,7 @@ import {
   HookError,
   MetainfoError,
   NoSourceError,
+  OutputClosedError,
   TimeLimitError,
   UsageError,
   VerifyError,
@@ -18,6 +19,7 @@ const CODES = [
   [VerifyError, 6],
   [TimeLimitError, 7],
   [HookError, 8],
+  [OutputClosedError, 141], // 128 + SIGPIPE
 ] as const;
 
 /** Exit code of a bug: whatever no other code stands for. */

@@ -24,6 +24,7 @@ export const EXAMPLES: readonly (readonly [command: string, meaning: string])[] 
   ['torrent-dl --seed debian.torrent', '… and share it until Ctrl-C'],
   ["torrent-dl 'magnet:?xt=urn:btih:…'", 'what a magnet link stands for'],
   ['torrent-dl https://example.org/x', 'a torrent by its URL'],
+  ['torrent-dl -o - --tar x.torrent | tar x', 'unpacked as it comes'],
   ['curl -sL URL | torrent-dl -q -o iso -', 'from standard input, no output'],
 ];
 

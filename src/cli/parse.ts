@@ -85,6 +85,10 @@ function readWords(
     const options: Record<string, unknown> = {};
     for (const [, settings] of sources.toReversed()) Object.assign(options, valuesOf(settings)); // the stronger last
     Object.assign(options, flags);
+    const isStream = options['out'] === '-';
+    if (flags['tar'] && !isStream) return mistake('--tar goes with -o -');
+    if (flags['window'] !== undefined && !isStream) return mistake('--window goes with -o -');
+    if (isStream && options['seed']) return mistake('--seed needs files, so it does not go with -o -');
     if (options['quiet'] && options['verbose']) return mistake('--quiet and --verbose exclude each other');
     return { kind: 'words', operands: program.args, options };
   } catch (error) {

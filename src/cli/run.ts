@@ -2,7 +2,8 @@
 import { format } from 'node:util';
 import debug from 'debug';
 
-import { escapeControl, type Download, type DownloadOptions, type DownloadStats, type Notice } from '../index.js';
+import { escapeControl, openStandardOutput, OutputClosedError } from '../index.js';
+import type { Download, DownloadOptions, DownloadStats, Notice, OutputOptions } from '../index.js';
 
 import { describeError, exitCodeOf } from './exit.js';
 import { formatBytes, formatDuration, formatRate } from './format.js';
@@ -62,7 +63,8 @@ class Runner {
     this.#show(download);
     const isComplete = await Promise.race([this.#completion(download), this.#signals.stopped()]);
     if (!isComplete) {
-      this.#note(`stopped at ${howFar(download.stats())}; run the same command again to go on`);
+      const advice = this.#options.out === '-' ? '' : '; run the same command again to go on';
+      this.#note(`stopped at ${howFar(download.stats())}${advice}`);
       return this.#signals.exitCode ?? 0;
     }
     this.#note(summary(download.stats(), (performance.now() - this.#startedAt) / 1000));
@@ -88,6 +90,7 @@ class Runner {
   fail(error: unknown): number {
     this.#progress?.stop();
     if (this.#signals.exitCode !== undefined) return this.#signals.exitCode;
+    if (error instanceof OutputClosedError) return exitCodeOf(error); // who closed it knows
     process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']))}\n`);
     return exitCodeOf(error);
   }
@@ -128,12 +131,19 @@ class Runner {
 function engineOptions(options: Options): DownloadOptions {
   const { timeout, stallTimeout, metadataTimeout, tracker, trackers, peer } = options;
   const { out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap } = options;
+  const place = out === '-' ? { output: standardOutput(options) } : { out };
   const named = {
-    ...{ out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap },
+    ...place,
+    ...{ seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap },
     ...{ timeoutMs: timeout, stallTimeoutMs: stallTimeout, metadataTimeoutMs: metadataTimeout },
     ...{ trackers: tracker, useTorrentTrackers: trackers, peers: peer },
   };
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+}
+
+/** @throws {UsageError} when standard output is a terminal */
+function standardOutput({ tar = false, window }: Options): OutputOptions {
+  return { stream: openStandardOutput(), isTar: tar, ...(window !== undefined && { windowLength: window }) };
 }
 
 /** `done: NAME, 2.00 GiB in 3.1 s (660 MiB/s), uploaded 0 B`. */
