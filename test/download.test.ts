@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -287,4 +287,19 @@ test('a peer that makes us talk and never reads is dropped before that fills the
       await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined);
     }
     assert.ok(socket.destroyed);
+  }));
+
+test('files that hold something else are told of before they are overwritten', () =>
+  inTempFolder(async (out) => {
+    const torrent = sample();
+    const place = path.join(out, torrent.name, 'a');
+    await mkdir(place, { recursive: true });
+    await writeFile(path.join(place, 'two.bin'), 'my diary');
+    await using seed = await ScriptedPeer.open(torrent);
+    const notices: string[] = [];
+    const onNotice = ({ text }: { text: string }): void => void notices.push(text);
+    await fetch(torrent, out, { peers: [seed.address], onNotice });
+    assert.deepEqual(notices, [`"${path.join(place, 'two.bin')}" holds other data, which is overwritten`]);
+    await fetch(torrent, out, { onNotice });
+    assert.equal(notices.length, 1);
   }));

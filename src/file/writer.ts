@@ -6,7 +6,7 @@ import { Closers } from '../common/closers.js';
 import { DiskError } from '../common/errors.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
 import { planCheck, type CheckPlan } from './check.js';
-import { diskError } from './disk-error.js';
+import { diskError, quoted } from './disk-error.js';
 import type { Answer } from './disk-thread.js';
 import { RESULT } from './job-ring.js';
 import { FileLayout } from './layout.js';
@@ -116,6 +116,7 @@ export class FileWriter implements PieceSink {
     this.#found.set(plan.proven.bytes);
     await this.#run(plan, options);
     this.#settle(disk, state);
+    if (!state) this.#warnOfOthers(disk);
     return new Bitfield(this.#have.length, this.#have.bytes);
   }
 
@@ -263,6 +264,20 @@ export class FileWriter implements PieceSink {
     this.#state.checked(disk, state, this.#have);
     this.#missing?.set(this.#countPieces());
     for (let index = 0; index < pieceCount; index++) if (this.#have.has(index)) this.#countDown(index);
+  }
+
+  /** Files that were there without a run of ours, and of which no piece is right, may be somebody's. */
+  #warnOfOthers(disk: FileStamps): void {
+    const others = this.#metainfo.files.filter(({ length, isPadding }, file) => {
+      if (isPadding || length === 0 || !disk.has(file) || disk.size(file) === 0) return false;
+      const { first, last } = this.#layout.piecesOf(file);
+      for (let index = first; index <= last; index++) if (this.#have.has(index)) return false;
+      return true;
+    });
+    const [first] = others;
+    if (!first) return;
+    const more = others.length > 1 ? ` (and ${others.length - 1} more)` : '';
+    this.#notice(`${quoted(path.join(this.#out, first.path))}${more} holds other data, which is overwritten`);
   }
 
   #notice(text: string): void {
