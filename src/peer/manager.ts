@@ -14,7 +14,8 @@ import type { Extension } from './extension/link.js';
 import type { BlockFetcher } from './fetcher.js';
 import { clientName, type Handshake } from './handshake.js';
 import type { HandedOver } from './resolving-connection.js';
-import { acceptTcp, dialTcp } from './transport.js';
+import { isLoopback } from '../common/url.js';
+import { acceptTcp, dialTcp, plainAddress } from './transport.js';
 import { dialAddressOf, isConnectedTo, replaces, twinOf } from './twins.js';
 import type { BlockReader } from './upload.js';
 import type { IncomingPeer } from './listener.js';
@@ -28,6 +29,12 @@ const TURNOVER_MS = 10_000;
 const EXCHANGE_MS = 1000;
 /** A connection may be of no use to either side for so long when others wait for its place. */
 const USELESS_AFTER_MS = 60_000;
+/** … or so long without giving us anything, though it has what we lack. */
+const MEAN_AFTER_MS = 180_000;
+/** Peers behind one address, as in a household. */
+const MOST_OF_HOST = 4;
+/** Places that are kept for peers that we dial. */
+const SHARE_TO_DIAL = 0.3;
 export interface PeerManagerOptions {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
@@ -123,14 +130,28 @@ export class PeerManager implements Swarm, AsyncDisposable {
 
   /** Takes over a peer that dialled us. */
   accept({ socket, received }: IncomingPeer): void {
-    const address = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    if (this.#isClosed || this.connections.size >= this.#options.maxPeers || this.pool.isBanned(address)) {
+    const address = { host: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+    if (this.#isClosed || !this.#hasPlaceFor(address.host) || this.pool.isBanned(address)) {
       socket.destroy();
       return;
     }
     const connection = this.#create();
     connection.attach(acceptTcp(socket, connection));
     connection.onBytes(received, received.length);
+  }
+
+  /** Nobody may take all places by dialling us: not one host, nor all of them while there are peers that we could dial. */
+  #hasPlaceFor(host: string): boolean {
+    const { maxPeers } = this.#options;
+    let [incoming, ofHost] = [0, 0];
+    for (const { transport } of this.connections) {
+      if (!transport.isIncoming) continue;
+      incoming++;
+      if (transport.address.host === host) ofHost++;
+    }
+    if (ofHost >= MOST_OF_HOST && !isLoopback(host)) return false;
+    const kept = this.pool.waiting > 0 ? Math.floor(maxPeers * SHARE_TO_DIAL) : 0;
+    return this.connections.size < maxPeers && incoming < maxPeers - kept;
   }
 
   /** Takes over a connection from a `MetadataResolver`, with what its peer has said so far. */
@@ -336,7 +357,9 @@ export class PeerManager implements Swarm, AsyncDisposable {
     if (this.connections.size < this.#options.maxPeers || this.pool.nextDueAt > now) return;
     for (const connection of this.connections) {
       const isUseless = !connection.amInterested && !connection.peerInterested;
-      if ((isUseless || connection.fetcher.isSnubbed) && now - connection.fetcher.lastBlockAtMs > USELESS_AFTER_MS) {
+      const idleMs = now - connection.fetcher.lastBlockAtMs;
+      const isMean = connection.amInterested && idleMs > MEAN_AFTER_MS;
+      if (isMean || ((isUseless || connection.fetcher.isSnubbed) && idleMs > USELESS_AFTER_MS)) {
         connection.close('of no use');
         return;
       }

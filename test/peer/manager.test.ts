@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { encodeHandshake } from '../../src/peer/handshake.js';
 import { downloadHere } from '../helpers/download.js';
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes } from '../helpers/torrent.js';
@@ -54,6 +56,20 @@ test('no more peers are connected than allowed, whoever dials', async () => {
   await until(() => ours.stats().connectedPeers === 4);
   assert.equal(seeds.filter((seed) => seed.connections > 0).length, 4);
   for (const seed of seeds) await seed[Symbol.asyncDispose]();
+});
+
+test('those who dial us do not take the places of peers that we could dial', async () => {
+  const dead = [await freePort(), await freePort()].map((port) => ({ host: '127.0.0.1', port }));
+  await using ours = downloadHere(torrent.bytes, { out: path.join(folder, 'crowd'), maxPeers: 10, peers: dead });
+  await until(() => ours.stats().phase === 'downloading' && ours.stats().knownPeers === 2);
+  const sockets = Array.from({ length: 14 }, (_, n) => {
+    const socket = connect(ours.stats().port, '127.0.0.1').on('error', () => undefined);
+    socket.resume().write(encodeHandshake({ infoHash: torrent.infoHash, peerId: randomBytes(`crowd ${n}`, 20) }));
+    return socket;
+  });
+  await until(() => sockets.filter((socket) => socket.destroyed).length === 7);
+  assert.equal(ours.stats().connectedPeers, 7);
+  for (const socket of sockets) socket.destroy();
 });
 
 async function freePort(): Promise<number> {
