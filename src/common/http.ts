@@ -112,6 +112,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'network unreachable',
   ETIMEDOUT: 'connection timed out',
   ENOTFOUND: 'unknown host',
+  ENODATA: 'unknown host',
   EAI_AGAIN: 'name lookup failed',
   ETIMEOUT: 'name lookup failed',
   ESERVFAIL: 'name lookup failed',
@@ -122,6 +123,8 @@ const REASONS: Readonly<Record<string, string>> = {
   Z_BUF_ERROR: 'damaged compression',
 };
 
+const HOST_ERRORS = new Set(['ENOTFOUND', 'ENODATA', 'EAI_AGAIN', 'ETIMEOUT', 'ESERVFAIL']);
+
 /** Only codes go into the message: axios's own texts and fields hold the URL. */
 function httpErrorOf({ code, message, cause }: AxiosError): HttpError {
   if (cause instanceof HttpError) return cause;
@@ -129,7 +132,7 @@ function httpErrorOf({ code, message, cause }: AxiosError): HttpError {
   if (message === 'stream has been aborted') return new HttpError('ERR_HTTP_CLOSED', 'the answer breaks off');
   if (code?.startsWith('HPE_') && !(code in REASONS)) return new HttpError('ERR_HTTP_SYNTAX', 'the answer is not HTTP');
   const options = cause && 'syscall' in cause ? { cause } : undefined;
-  const isUnknownHost = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+  const isUnknownHost = HOST_ERRORS.has(code ?? '');
   return new HttpError(
     isUnknownHost ? 'ERR_HTTP_HOST' : 'ERR_HTTP_FAILED',
     REASONS[code ?? ''] ?? code ?? 'request failed',

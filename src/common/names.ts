@@ -2,8 +2,8 @@ import { lookup, Resolver } from 'node:dns/promises';
 import { isLoopback } from './url.js';
 
 const PATIENCE_MS = 5000;
-/** The DNS has nothing, or nobody serves it here: the system may know more, and will not take long to say so. */
-const ASK_THE_SYSTEM = new Set(['ENOTFOUND', 'ENODATA', 'ECONNREFUSED']);
+/** The DNS does not know the name, or nobody serves it here: the system may know more, and will soon say so. */
+const ASK_THE_SYSTEM = new Set(['ENOTFOUND', 'ECONNREFUSED']);
 
 export interface NameOptions {
   /** Addresses of this family only; 0 or missing: of both. */
@@ -15,7 +15,8 @@ export interface NameOptions {
  * The IP addresses of a host name, IPv4 first. Asks the DNS itself: the system's look-up cannot be taken back, and where no
  * name server answers it keeps the process from ending for many seconds. Names that the DNS does not have, such as those
  * in /etc/hosts, are asked of the system.
- * @throws an error of `dns`, with its `code`; ECANCELLED when `signal` is aborted
+ * @throws an error of `dns`, with its `code`; ENODATA when there is no address of that family; ECANCELLED when `signal` is
+ *     aborted
  */
 export async function resolveName(host: string, options: NameOptions = {}): Promise<string[]> {
   const found = isLoopback(host) ? [] : await askDns(host, options);

@@ -234,7 +234,7 @@ async function lookUpHost(host: string, family: Family | undefined, signal: Abor
 }
 
 function hostError(cause: unknown): never {
-  const isUnknown = (cause as NodeJS.ErrnoException).code === 'ENOTFOUND';
+  const isUnknown = ['ENOTFOUND', 'ENODATA'].includes((cause as NodeJS.ErrnoException).code ?? '');
   throw new TrackerError('ERR_TRACKER_HOST', isUnknown ? 'unknown host' : 'name lookup failed', { cause });
 }
 

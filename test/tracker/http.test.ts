@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import dns from 'node:dns';
+import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
 import { createServer } from 'node:net';
@@ -13,8 +13,6 @@ import { overBothFamilies } from '../../src/tracker/families.js';
 import { announceOverHttp, announceUrl, hasFamilies } from '../../src/tracker/http.js';
 import * as tracker from '../helpers/tracker.js';
 import { openTracker, type Answer } from '../helpers/tracker.js';
-
-type LookUpDone = (error: Error | null, found: dns.LookupAddress[]) => void;
 
 const PASSKEY = 'pa55key';
 const ALL_BYTES = Uint8Array.from({ length: 20 }, (_, index) => index * 13 + 3);
@@ -142,14 +140,11 @@ const PEER6 = { host: '2001:db8::1', port: 7 };
 
 /** Lets `both.example` have addresses of both families on loopback, and `v4.example` of one. */
 function mockLookUps(t: TestContext): void {
-  t.mock.method(dns, 'lookup', (host: string, { family }: dns.LookupAllOptions, done: LookUpDone) => {
-    const all = [
-      { address: '127.0.0.1', family: 4 },
-      { address: '::1', family: 6 },
-    ].filter((entry) => (family ? entry.family === family : true) && (host === 'both.example' || entry.family === 4));
-    if (all.length > 0) done(null, all);
-    else done(Object.assign(new Error(host), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }), []);
-  });
+  const none = (host: string) => Promise.reject(Object.assign(new Error(host), { code: 'ENODATA', syscall: 'query' }));
+  t.mock.method(Resolver.prototype, 'resolve4', () => Promise.resolve(['127.0.0.1']));
+  t.mock.method(Resolver.prototype, 'resolve6', (host: string) =>
+    host === 'both.example' ? Promise.resolve(['::1']) : none(host),
+  );
 }
 
 test('a host with addresses of both families is announced to over each, once (BEP 7)', async (t) => {
