@@ -2,12 +2,14 @@ import createDebug from 'debug';
 import path from 'node:path';
 import type { HostPort } from './common/address.js';
 import { cacheFolder, readCache, writeCache } from './common/cache.js';
+import { systemClock } from './common/clock.js';
 import { Closers } from './common/closers.js';
 import { UdpPort } from './common/udp.js';
 import { DiskThreads } from './file/threads.js';
 import { PeerListener } from './peer/listener.js';
 import { PUBLIC_BOOTSTRAP } from './tracker/dht/bootstrap.js';
 import { Dht } from './tracker/dht/dht.js';
+import { Reachability } from './tracker/dht/reachability.js';
 import { Lsd } from './tracker/lsd.js';
 
 const log = createDebug('torrent-dl:session');
@@ -88,8 +90,15 @@ export class Session implements AsyncDisposable {
     const file = path.join(folder, 'dht');
     const [udp, state] = await Promise.all([this.udp(), readCache(file, MOST_DHT_LENGTH)]);
     if (!udp) return undefined;
+    const reachability = new Reachability(systemClock);
     const dht = Dht.open({
-      network: udp,
+      network: {
+        send: (bytes, to) => {
+          reachability.sent(to);
+          udp.send(bytes, to);
+        },
+      },
+      isReachable: () => reachability.isReachable,
       bootstrap: dhtBootstrap ?? PUBLIC_BOOTSTRAP,
       families: udp.hasIpv6 ? ['ipv4', 'ipv6'] : ['ipv4'],
       ...(state && { state }),
@@ -104,7 +113,10 @@ export class Session implements AsyncDisposable {
     this.#closers.defer(
       udp.handle(
         (bytes) => Dht.claims(bytes),
-        (bytes, from) => dht.receive(bytes, from),
+        (bytes, from) => {
+          reachability.received(from);
+          dht.receive(bytes, from);
+        },
       ),
     );
     this.#closers.use(dht);
