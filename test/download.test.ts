@@ -191,6 +191,7 @@ test('what one download has, another gets from it while both run', () =>
       out: path.join(folder, 'one'),
       peers: [seed.address],
       seed: true,
+      pex: false, // or the other is told of the seed
     });
     while (first.stats().port === 0) await new Promise(setImmediate);
     const peers = [{ host: '127.0.0.1', port: first.stats().port }];
