@@ -1,16 +1,15 @@
-/** One download from the command line: starts it, shows it, stops it on a signal. */
+/** Downloads from the command line: starts them, tells the reporter, stops them on a signal. */
 import { format } from 'node:util';
 import debug from 'debug';
 
-import { escapeControl, openStandardOutput, OutputClosedError } from '../index.js';
-import type { Download, DownloadOptions, DownloadStats, Notice, OutputOptions } from '../index.js';
+import type { Download, DownloadOptions } from '../index.js';
 
-import { describeError, exitCodeOf } from './exit.js';
-import { formatBytes, formatDuration, formatRate } from './format.js';
+import { engineOptions } from './engine-options.js';
+import { exitCodeOf } from './exit.js';
 import { readTorrent } from './inputs.js';
-import { howFar } from './layout.js';
 import type { Options } from './options.js';
-import { openProgress, progressStyle, type Progress } from './progress.js';
+import { PeopleReporter } from './people.js';
+import type { Job, Reporter, RunningJob } from './reporter.js';
 import { StopSignals } from './signals.js';
 
 /** `download` of the library; a parameter for the sake of tests. */
@@ -18,58 +17,74 @@ export type StartDownload = (source: string | Uint8Array, options: DownloadOptio
 
 /** Downloads `torrent` (a path, or `-` for standard input) and gives the exit code; errors are reported here. */
 export async function run(torrent: string, options: Options, start: StartDownload): Promise<number> {
-  const runner = new Runner(options);
-  debug.log = (...values: unknown[]) => runner.print(format(...values));
-  try {
-    return await runner.run(torrent, start);
-  } catch (error) {
-    return runner.fail(error);
-  } finally {
-    runner.close();
-  }
+  const runner = new Runner(options, start, new PeopleReporter(options));
+  return await runner.run(torrent);
 }
 
 class Runner {
   readonly #options: Options;
-  readonly #startedAt = performance.now();
+  readonly #start: StartDownload;
+  readonly #reporter: Reporter;
   readonly #signals: StopSignals;
-  #progress: Progress | undefined;
 
-  constructor(options: Options) {
+  constructor(options: Options, start: StartDownload, reporter: Reporter) {
     this.#options = options;
+    this.#start = start;
+    this.#reporter = reporter;
     this.#signals = new StopSignals(
       process,
-      () => this.#note('stopping …'),
+      () => reporter.stopping(),
       (code) => this.#leave(code),
     );
+  }
+
+  async run(torrent: string): Promise<number> {
+    debug.log = (...values: unknown[]) => this.#reporter.print(format(...values));
     process.on('uncaughtException', this.#onUncaught);
+    let exitCode = exitCodeOf(undefined);
+    try {
+      exitCode = await this.#runJob(torrent);
+    } finally {
+      this.#reporter.close(exitCode);
+      this.#signals[Symbol.dispose]();
+      process.off('uncaughtException', this.#onUncaught);
+    }
+    return exitCode;
   }
 
-  /** Prints a line to stderr, above the bar if there is one. */
-  print(line: string): void {
-    if (this.#progress) this.#progress.print(line);
-    else process.stderr.write(`${line}\n`);
+  /** One torrent from its source to its end. Gives its exit code; nothing is thrown. */
+  async #runJob(source: string): Promise<number> {
+    let job: Job = { source, download: undefined, startedAt: performance.now() };
+    try {
+      const torrent = source === '-' ? await readTorrent(process.stdin, this.#signals.signal) : source;
+      await using download = this.#start(torrent, {
+        ...engineOptions(this.#options),
+        signal: this.#signals.signal,
+        onNotice: (notice) => this.#reporter.notice(job, notice),
+      });
+      const running = (job = { ...job, download });
+      this.#reporter.started(running);
+      return await this.#follow(running);
+    } catch (error) {
+      // After a signal an error is only an echo of that.
+      if (this.#signals.exitCode !== undefined) return this.#signals.exitCode;
+      this.#reporter.failed(job, error);
+      return exitCodeOf(error);
+    } finally {
+      this.#reporter.ended(job);
+    }
   }
 
-  async run(torrent: string, start: StartDownload): Promise<number> {
-    const { signal } = this.#signals;
-    const source = torrent === '-' ? await readTorrent(process.stdin, signal) : torrent;
-
-    await using download = start(source, {
-      ...engineOptions(this.#options),
-      signal,
-      onNotice: (notice) => this.#onNotice(notice),
-    });
-    this.#show(download);
+  async #follow(job: RunningJob): Promise<number> {
+    const { download } = job;
     const isComplete = await Promise.race([this.#completion(download), this.#signals.stopped()]);
     if (!isComplete) {
-      const advice = this.#options.out === '-' ? '' : '; run the same command again to go on';
-      this.#note(`stopped at ${howFar(download.stats())}${advice}`);
+      this.#reporter.stopped(job);
       return this.#signals.exitCode ?? 0;
     }
-    this.#note(summary(download.stats(), (performance.now() - this.#startedAt) / 1000));
+    this.#reporter.completed(job);
     if (this.#options.seed) {
-      this.#note('seeding until stopped (Ctrl-C) …');
+      this.#reporter.seeding(job);
       await Promise.race([download.ended, this.#signals.stopped()]);
     }
     return 0;
@@ -86,72 +101,15 @@ class Runner {
     }
   }
 
-  /** Reports an error and gives its exit code; after a signal it is only an echo of that. */
-  fail(error: unknown): number {
-    this.#progress?.stop();
-    if (this.#signals.exitCode !== undefined) return this.#signals.exitCode;
-    if (error instanceof OutputClosedError) return exitCodeOf(error); // who closed it knows
-    process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']))}\n`);
-    return exitCodeOf(error);
-  }
-
-  close(): void {
-    this.#progress?.stop();
-    this.#progress = undefined;
-    this.#signals[Symbol.dispose]();
-    process.off('uncaughtException', this.#onUncaught);
-  }
-
-  #show(download: Download): void {
-    const style = progressStyle(process.stderr, process.env, this.#options.quiet ?? false);
-    this.#progress = openProgress(download, process.stderr, style);
-  }
-
-  /** A line that `--quiet` keeps back. */
-  #note(line: string): void {
-    if (!this.#options.quiet) this.print(line);
-  }
-
-  #onNotice({ level, text }: Notice): void {
-    if (level === 'warning') this.#note(`torrent-dl: warning: ${text}`);
-    else if (this.#options.verbose) this.print(text);
-  }
-
   /** A bug: nothing can be said about the state that it left, so there is no clean end to hope for. */
-  readonly #onUncaught = (error: unknown): void => this.#leave(this.fail(error));
+  readonly #onUncaught = (error: unknown): void => {
+    this.#reporter.failed({ source: '', download: undefined, startedAt: 0 }, error);
+    this.#leave(this.#signals.exitCode ?? exitCodeOf(error));
+  };
 
   /** Ends the process now, with the terminal as it was. */
   #leave(exitCode: number): void {
-    this.#progress?.stop();
+    this.#reporter.close(exitCode);
     process.exit(exitCode);
   }
-}
-
-/** The options under the library's names; what was not given is left to the library. */
-function engineOptions(options: Options): DownloadOptions {
-  const { timeout, stallTimeout, metadataTimeout, tracker, trackers, peer } = options;
-  const { out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap } = options;
-  const place = out === '-' ? { output: standardOutput(options) } : { out };
-  const named = {
-    ...place,
-    ...{ seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap },
-    ...{ timeoutMs: timeout, stallTimeoutMs: stallTimeout, metadataTimeoutMs: metadataTimeout },
-    ...{ trackers: tracker, useTorrentTrackers: trackers, peers: peer },
-  };
-  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
-}
-
-/** @throws {UsageError} when standard output is a terminal */
-function standardOutput({ tar = false, window }: Options): OutputOptions {
-  return { stream: openStandardOutput(), isTar: tar, ...(window !== undefined && { windowLength: window }) };
-}
-
-/** `done: NAME, 2.00 GiB in 3.1 s (660 MiB/s), uploaded 0 B`. */
-function summary(stats: DownloadStats, seconds: number): string {
-  const what = `done: ${escapeControl(stats.name)}, ${formatBytes(stats.totalLength)}`;
-  const fetched = Math.min(stats.downloaded - stats.wasted, stats.totalLength);
-  if (fetched <= 0) return `${what}, was complete already (${formatDuration(seconds)})`;
-  const part = fetched < stats.totalLength ? `, ${formatBytes(fetched)} of it fetched` : '';
-  const speed = formatRate(fetched / Math.max(seconds, 0.001));
-  return `${what}${part} in ${formatDuration(seconds)} (${speed}), uploaded ${formatBytes(stats.uploaded)}`;
 }

@@ -1,0 +1,36 @@
+/** Where the news of a run goes: to people (`people.ts`), or to programs. */
+import type { Download, Notice } from '../index.js';
+
+/** One torrent of a run. */
+export interface Job {
+  /** As the user named it: a path, a URL, a link, or `-`. */
+  readonly source: string;
+  /** Undefined until its source was read. */
+  readonly download: Download | undefined;
+  /** When it began, of `performance.now()`. */
+  readonly startedAt: number;
+}
+
+/** A job whose download runs. */
+export type RunningJob = Job & { readonly download: Download };
+
+/** Hears of all that happens in a run, in the order of time. A job ends by one of `completed`, `stopped` and `failed`. */
+export interface Reporter {
+  /** Prints a line for whoever looks for a fault (`DEBUG`). */
+  print(line: string): void;
+  started(job: RunningJob): void;
+  notice(job: Job, notice: Notice): void;
+  /** All that is wanted is there. */
+  completed(job: RunningJob): void;
+  /** It goes on uploading, after `completed`. */
+  seeding(job: RunningJob): void;
+  /** A signal came: everything is about to stop. */
+  stopping(): void;
+  /** A signal ended it. */
+  stopped(job: RunningJob): void;
+  failed(job: Job, error: unknown): void;
+  /** It is over and closed, whichever way; nothing of it is shown any longer. */
+  ended(job: Job): void;
+  /** The run is over, or has to leave at once: the terminal is as it was. Idempotent. */
+  close(exitCode: number): void;
+}
