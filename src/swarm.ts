@@ -1,0 +1,200 @@
+/** Whom a download talks to: the ways of finding peers, the addresses found, and the connections to them. */
+import type { DownloadOptions, Notice } from './api.js';
+import { formatAddress, type HostPort, type PeerAddress } from './common/address.js';
+import { Closers } from './common/closers.js';
+import { resolveHosts } from './common/lookup.js';
+import { CLIENT } from './common/version.js';
+import { openSources } from './discovery.js';
+import type { Magnet } from './metainfo/magnet.js';
+import type { Metainfo } from './metainfo/metainfo.js';
+import { isMagnetLink } from './metainfo/source.js';
+import { AddressPool } from './peer/address-pool.js';
+import type { PeerConnection } from './peer/connection.js';
+import { PeerExchange } from './peer/extension/exchange.js';
+import { PeerManager, type PeerManagerOptions } from './peer/manager.js';
+import { MetadataResolver } from './peer/resolver.js';
+import type { Session } from './session.js';
+import type { SourceStatus, TransferTotals } from './tracker/source.js';
+import type { PeerSources } from './tracker/sources.js';
+
+const DEFAULT_MAX_PEERS = 100;
+
+/** What a swarm needs of its download. */
+export interface SwarmContext {
+  readonly session: Session;
+  readonly peerId: Uint8Array;
+  readonly options: DownloadOptions;
+  /** Aborts when the download ends. */
+  readonly signal: AbortSignal;
+  readonly totals: () => TransferTotals;
+  readonly onNotice: (level: Notice['level'], text: string) => void;
+}
+
+/** What connections exchange pieces with, once the info dictionary is here. */
+export type Exchange = Pick<
+  PeerManagerOptions,
+  'metainfo' | 'have' | 'picker' | 'assembler' | 'reader' | 'onPayload' | 'onUploaded' | 'onReadError'
+>;
+
+/** Looks for peers and keeps connections to them: first for the info dictionary of a magnet link, then for pieces. */
+export class Swarm implements AsyncDisposable {
+  readonly #context: SwarmContext;
+  readonly #closers = new Closers();
+  readonly #exchange = new PeerExchange((addresses) => this.add(addresses, 'PEX'));
+  readonly #port: number;
+  #pool = new AddressPool();
+  #sources: PeerSources | undefined;
+  #resolver: MetadataResolver | undefined;
+  #peers: PeerManager | undefined;
+  #isRefilling = false;
+
+  constructor(context: SwarmContext) {
+    this.#context = context;
+    this.#port = context.session.listener.port;
+  }
+
+  /** Those that exchange pieces; undefined before `open`. */
+  get peers(): PeerManager | undefined {
+    return this.#peers;
+  }
+
+  get connectedPeers(): number {
+    return (this.#peers ?? this.#resolver)?.openCount ?? 0;
+  }
+
+  get knownPeers(): number {
+    return this.#pool.known;
+  }
+
+  get bannedPeers(): number {
+    return this.#pool.banned;
+  }
+
+  sources(): readonly SourceStatus[] {
+    return this.#sources?.status() ?? [];
+  }
+
+  /** Why sources found nobody. */
+  failures(): readonly Error[] {
+    return this.#sources?.failures() ?? [];
+  }
+
+  /** `source` is fit for the user's eyes. */
+  add(addresses: readonly PeerAddress[], source: string): void {
+    const swarm = this.#peers ?? this.#resolver;
+    if (swarm) swarm.add(addresses, source);
+    else this.#pool.add(addresses, source);
+  }
+
+  /** Peers that the user or his link names. */
+  async addNamed(peers: readonly HostPort[]): Promise<void> {
+    const warn = (text: string): void => this.#context.onNotice('warning', text);
+    this.add(await resolveHosts(peers, warn, this.#context.signal), 'user');
+  }
+
+  /** The info dictionary of a magnet link, out of peers (BEP 9). @throws the signal's reason */
+  async fetchInfo({ infoHash, ...magnet }: Magnet): Promise<Uint8Array> {
+    const { exchange, ...options } = await this.#connectionOptions(false);
+    const resolver = new MetadataResolver({
+      ...options,
+      infoHash,
+      pool: this.#pool,
+      extensions: exchange ? [exchange] : [],
+      signal: this.#context.signal,
+    });
+    this.#resolver = this.#closers.use(resolver);
+    this.#closers.defer(this.#context.session.listener.serve(infoHash, (peer) => resolver.accept(peer)));
+    await this.openSources({ infoHash, ...magnet });
+    resolver.add([], 'user'); // begins with those that are known
+    return await resolver.done;
+  }
+
+  /** The torrent is private after all (BEP 27): whoever was found without its trackers is forgotten. */
+  async leavePublic(): Promise<void> {
+    await this.#sources?.[Symbol.asyncDispose]();
+    await this.#resolver?.[Symbol.asyncDispose]();
+    this.#sources = this.#resolver = undefined;
+    this.#pool = new AddressPool();
+    const { peers } = this.#context.options;
+    if (peers) await this.addNamed(peers);
+  }
+
+  /** Connects to those that are known, and goes on with those that gave the info dictionary. */
+  async open(exchange: Exchange): Promise<void> {
+    const { metainfo } = exchange;
+    const options = await this.#connectionOptions(metainfo.isPrivate);
+    const peers = new PeerManager({ ...options, ...exchange, pool: this.#pool });
+    this.#peers = this.#closers.use(peers);
+    this.#closers.defer(this.#context.session.listener.serve(metainfo.infoHash, (peer) => peers.accept(peer)));
+    for (const peer of this.#resolver?.release() ?? []) peers.adopt(peer);
+    peers.add([], 'user');
+  }
+
+  /** Begins to look for peers, unless that was done to get the info dictionary. */
+  async openSources(torrent: Magnet | Metainfo): Promise<void> {
+    const { session, peerId, totals, onNotice, options } = this.#context;
+    this.#sources ??= await openSources(
+      session,
+      {
+        infoHash: torrent.infoHash,
+        peerId,
+        trackers: torrent.trackers,
+        isPrivate: !isMagnetLink(torrent) && torrent.isPrivate,
+        port: () => this.#port,
+        totals,
+        onPeers: (addresses, source) => this.add(addresses, source),
+        onSwitch: () => this.#peers?.leaveSwarm(),
+        onExternalIp: (host) => this.#pool.markSelf({ host, port: this.#port }),
+        onNotice: (text) => onNotice('info', text),
+      },
+      options,
+    );
+  }
+
+  /** Tells trackers that all of the torrent was fetched. */
+  completed(): void {
+    this.#sources?.completed();
+  }
+
+  /** There is room for a piece again, of which peers that wait learn from nobody else: one look at them for many pieces. */
+  refill(): void {
+    if (this.#isRefilling) return;
+    this.#isRefilling = true;
+    queueMicrotask(() => {
+      this.#isRefilling = false;
+      const now = performance.now();
+      for (const peer of this.#peers?.connections ?? []) if (peer.fetcher.requests.size === 0) peer.tick(now);
+    });
+  }
+
+  /** How many peers have what is missing: the info dictionary, or pieces as `isHolder` says. */
+  holders(isHolder: (peer: PeerConnection) => boolean): number {
+    if (!this.#peers) return this.#resolver?.offers ?? 0;
+    return [...this.#peers.connections].filter((peer) => peer.isOpen && isHolder(peer)).length;
+  }
+
+  /** First the sources: trackers hear of the end while peers are there. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#sources) this.#closers.use(this.#sources);
+    await this.#closers[Symbol.asyncDispose]();
+  }
+
+  /** What connections are made with, before and after the info dictionary is here. */
+  async #connectionOptions(isPrivate: boolean) {
+    const { session, peerId, options } = this.#context;
+    const { dht: wantsDht = true, pex = true, maxPeers = DEFAULT_MAX_PEERS } = options;
+    const dht = wantsDht && !isPrivate ? await session.dht() : undefined;
+    return {
+      peerId,
+      port: this.#port,
+      clientName: CLIENT,
+      maxPeers,
+      dhtPort: dht && (await session.udp())?.port,
+      exchange: pex && !isPrivate ? this.#exchange : undefined,
+      onNeedPeers: () => this.#sources?.requestPeers(),
+      onDhtNode: (address: PeerAddress) => dht?.addNode(address),
+      onBanned: (address: PeerAddress) =>
+        this.#context.onNotice('warning', `banned ${formatAddress(address)}: it sent wrong data`),
+    };
+  }
+}
