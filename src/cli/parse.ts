@@ -83,8 +83,8 @@ function readWords(
     const sources = settingsOf(table, config, env);
     if (printConfig) return { kind: 'text', text: formatSettings([['the command line', given(flags)], ...sources]) };
     const options: Record<string, unknown> = {};
-    for (const [, settings] of sources.toReversed()) Object.assign(options, valuesOf(settings)); // the stronger last
-    Object.assign(options, flags);
+    for (const [, settings] of sources.toReversed()) overlay(options, valuesOf(settings)); // the stronger last
+    overlay(options, flags);
     const isStream = options['out'] === '-';
     if (flags['tar'] && !isStream) return mistake('--tar goes with -o -');
     if (flags['window'] !== undefined && !isStream) return mistake('--window goes with -o -');
@@ -115,6 +115,13 @@ function settingsOf(
   if (config === false) return [environment];
   const file = config ?? configPath(env);
   return [environment, [file, readConfig(table, file, config !== undefined)]];
+}
+
+/** Puts what is stronger above; `quiet` of the environment gives way to a `--verbose`, and the other way round. */
+function overlay(options: Record<string, unknown>, stronger: Record<string, unknown>): void {
+  if (stronger['quiet']) delete options['verbose'];
+  if (stronger['verbose']) delete options['quiet'];
+  Object.assign(options, stronger);
 }
 
 function valuesOf(settings: Settings): Record<string, unknown> {

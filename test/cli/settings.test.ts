@@ -57,6 +57,13 @@ test('a flag is stronger than the environment, that than the file, that than the
   assert.equal(optionsOf(['--dht'])['dht'], true);
 });
 
+test('quiet of the environment gives way to --verbose, and the other way round', () => {
+  const { quiet, verbose } = optionsOf(['-v'], { TORRENT_DL_QUIET: 'true' });
+  assert.deepEqual([quiet, verbose], [undefined, true]);
+  assert.equal(optionsOf(['-q'], { TORRENT_DL_VERBOSE: 'true' })['verbose'], undefined);
+  assert.match(mistake([], { TORRENT_DL_QUIET: 'true', TORRENT_DL_VERBOSE: 'true' }), /exclude each other/);
+});
+
 test('--config names another file, which must be there; --no-config reads none', async () => {
   const other = path.join(folder, 'other');
   await writeFile(other, 'seed = yes\n');
