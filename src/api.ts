@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { HostPort } from './common/address.js';
 import type { DiscoveryOptions } from './discovery.js';
+import type { OnDiskFull } from './file/room.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import type { Phase } from './phase.js';
 import type { SourceStatus } from './tracker/source.js';
@@ -11,6 +12,10 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly out?: string;
   /** Writes the data to a stream instead: no folder is touched, no state kept, and nothing seeded. */
   readonly output?: OutputOptions;
+  /** Keeps the files in a hidden folder until all is complete, and then puts them in place with one rename. */
+  readonly atomic?: boolean;
+  /** When there is no room for the files: give up, or wait until there is. Default: `fail`. */
+  readonly onDiskFull?: OnDiskFull;
   /** TCP port for incoming peers. Default: a free one of 6881–6889, else any. */
   readonly port?: number;
   /** Connections at once. Default 100. */

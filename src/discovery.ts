@@ -41,6 +41,8 @@ export interface Discovery {
   readonly onSwitch: () => void;
   readonly onExternalIp: (ip: string) => void;
   readonly onNotice: (text: string) => void;
+  /** Nodes of the DHT and the local network are not told of us. */
+  readonly isQuiet?: boolean | undefined;
 }
 
 /** Begins to look for peers at once. @throws {UsageError} when the UDP port cannot be had */
@@ -49,7 +51,7 @@ export async function openSources(
   discovery: Discovery,
   options: DiscoveryOptions,
 ): Promise<PeerSources> {
-  const { infoHash, isPrivate, port, onPeers } = discovery;
+  const { infoHash, isPrivate, port, onPeers, isQuiet = false } = discovery;
   const { trackers = [], useTorrentTrackers = true, dht = true, lsd = true } = options;
   const tiers = [...trackers.map((url) => [url]), ...(useTorrentTrackers ? discovery.trackers : [])];
   const sources = new PeerSources();
@@ -60,7 +62,7 @@ export async function openSources(
   }
   if (isPrivate) return sources;
   const node = dht ? await session.dht() : undefined;
-  if (node) sources.add(DhtSource.open(node, { infoHash, port, onPeers }));
-  if (lsd) sources.add((await session.lsd()).find({ infoHash, port, onPeers }));
+  if (node) sources.add(DhtSource.open(node, { infoHash, port: isQuiet ? () => 0 : port, onPeers }));
+  if (lsd && !isQuiet) sources.add((await session.lsd()).find({ infoHash, port, onPeers }));
   return sources;
 }

@@ -5,6 +5,7 @@ import { Bitfield } from './common/bitfield.js';
 import type { Download, DownloadOptions, DownloadStats, Notice } from './api.js';
 import { Closers } from './common/closers.js';
 import { bug, DiskError, TimeLimitError } from './common/errors.js';
+import { isDiskFull } from './file/room.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink, readSource } from './metainfo/source.js';
@@ -162,6 +163,8 @@ class TorrentDownload implements Download {
     await this.#check(line);
     if (this.#hasEnded()) return;
     const isComplete = this.#tally.have.isFull;
+    if (!isComplete) await line.target.requireRoom(this.#tally.have);
+    if (this.#hasEnded()) return;
     if (isComplete) this.#complete();
     else this.#setPhase('downloading');
     if (isComplete && !this.#options.seed) return;
@@ -182,9 +185,19 @@ class TorrentDownload implements Download {
     if (kept) return kept;
     const metainfo = metainfoOf(await swarm.fetchInfo(magnet), magnet);
     for (const warning of metainfo.warnings) this.#notice('warning', warning);
-    if (!output) await keepMetainfo(out, metainfo);
+    if (!output) await this.#keep(metainfo, out);
     if (metainfo.isPrivate) await swarm.leavePublic();
     return metainfo;
+  }
+
+  /** For the next run, which can do without. */
+  async #keep(metainfo: Metainfo, out: string): Promise<void> {
+    try {
+      await keepMetainfo(out, metainfo);
+    } catch (error) {
+      if (this.#options.onDiskFull !== 'wait' || !isDiskFull(error)) throw error;
+      this.#notice('warning', `the metadata is not kept: ${error.message}`);
+    }
   }
 
   #openSwarm(session: Session): Swarm {
@@ -203,11 +216,12 @@ class TorrentDownload implements Download {
   }
 
   async #openLine(metainfo: Metainfo, session: Session): Promise<Line> {
-    const { out = '.', output, sequential = false } = this.#options;
+    const { output, sequential = false } = this.#options;
     const slots = new Slots(metainfo, output?.windowLength);
     const context: TargetContext = {
       threads: session.threads,
       slots,
+      signal: this.#stopped.signal,
       onPiece: (slot, index, result) => this.#onPiece(line, slot, index, result),
       onHeld: (slot) => {
         slots.hold(slot);
@@ -216,7 +230,7 @@ class TorrentDownload implements Download {
       onError: (error) => this.#fail(error),
       onNotice: (text) => this.#notice('warning', text),
     };
-    const target = output ? openStream(metainfo, output, context) : await openFiles(metainfo, out, context);
+    const target = output ? openStream(metainfo, output, context) : await openFiles(metainfo, this.#options, context);
     this.#target = this.#closers.use(target);
     const window = output ? slots.count : undefined;
     const picker = new PiecePicker(metainfo.pieceCount, { sequential, window });
@@ -281,16 +295,14 @@ class TorrentDownload implements Download {
     if (this.#phase === 'downloading' && !this.#isPartial) this.#swarm?.completed();
     this.#setPhase('seeding');
     this.#swarm?.peers?.dropSeeds();
-    this.#target?.sink
-      .save(this.#tally.have, { sync: false })
-      .then(this.#resolveDone, (error: unknown) => this.#fail(error));
+    this.#target?.sink.finish(this.#tally.have).then(this.#resolveDone, (error: unknown) => this.#fail(error));
   }
 
   // ── Time limits and ends ──────────────────────────────────────────────────────────────────────────────────────────
 
   #watch(): void {
     const now = performance.now();
-    if (this.#target?.isWaitingForReader) this.#tally.restartIdle(now);
+    if (this.#target?.isWaiting) this.#tally.restartIdle(now);
     const idleMs = this.#tally.idleMs(now);
     if (now - this.#savedAt > SAVE_MS) {
       this.#savedAt = now;

@@ -1,8 +1,12 @@
-import type { OutputOptions } from './api.js';
+import type { DownloadOptions, OutputOptions } from './api.js';
+import type { Bitfield } from './common/bitfield.js';
 import { Closers } from './common/closers.js';
 import { bug, UsageError, type DiskError, type OutputClosedError } from './common/errors.js';
 import type { PieceSink } from './file/piece-sink.js';
 import { FileReader } from './file/reader.js';
+import { untilRoom } from './file/room.js';
+import { requireSpace } from './file/space.js';
+import { StagedFiles } from './file/staged-files.js';
 import { planFile, planTar } from './file/stream-plan.js';
 import { StreamWriter } from './file/stream-writer.js';
 import type { DiskThreads } from './file/threads.js';
@@ -20,14 +24,18 @@ export interface Target extends AsyncDisposable {
   readonly reader: BlockReader;
   /** Whether pieces can be read again once they are done, so that peers may be told of them. */
   readonly keepsPieces: boolean;
-  /** Whether nothing has to arrive, for the reader of the stream is behind. */
-  readonly isWaitingForReader: boolean;
+  /** Whether nothing has to arrive: the reader of the stream is behind, or the disk is full. */
+  readonly isWaiting: boolean;
+  /** Sees to it that there is room for the pieces that are missing. @throws {DiskError} */
+  requireRoom(have: Bitfield): Promise<void>;
 }
 
 /** What a target is made for. */
 export interface TargetContext {
   readonly threads: DiskThreads;
   readonly slots: Slots;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
   readonly onPiece: (slot: number, index: number, result: 'ok' | 'corrupt' | DiskError) => void;
   /** A piece was verified, and its slot has to wait for its turn. */
   readonly onHeld: (slot: number) => void;
@@ -45,18 +53,33 @@ export function checkOutput({ windowLength }: OutputOptions, isSeeding: boolean)
   }
 }
 
-/** @throws {DiskError} when the place below `out` is taken or cannot be written to */
+/**
+ * @throws {DiskError} when the place below `out` is taken or cannot be written to
+ * @throws {UsageError} when the torrent cannot be put in place at once
+ */
 export async function openFiles(
   metainfo: Metainfo,
-  out: string,
-  { threads, slots: { memory, slotLength }, onPiece, onNotice }: TargetContext,
+  { out = '.', atomic = false, onDiskFull }: Pick<DownloadOptions, 'out' | 'atomic' | 'onDiskFull'>,
+  { threads, slots: { memory, slotLength }, signal, onPiece, onNotice }: TargetContext,
 ): Promise<Target> {
-  const sink = await FileWriter.open(metainfo, out, { threads, memory, slotLength, onPiece, onNotice });
+  const onWaiting = ({ message }: DiskError): void => onNotice(`${message}; waiting until there is room`);
+  const withRoom = <T>(attempt: () => Promise<T>): Promise<T> =>
+    onDiskFull === 'wait' ? untilRoom(attempt, { signal, onWaiting }) : attempt();
+  const options = { threads, memory, slotLength, onPiece, onNotice, onDiskFull };
   const closers = new Closers();
-  closers.use(sink);
-  const reader = closers.use(new FileReader(metainfo, out));
-  const close = (): Promise<void> => closers[Symbol.asyncDispose]();
-  return { sink, reader, keepsPieces: true, isWaitingForReader: false, [Symbol.asyncDispose]: close };
+  const openStaged = () => StagedFiles.open(metainfo, out, options);
+  const open = () => FileWriter.open(metainfo, out, options);
+  const sink = closers.use(await withRoom<FileWriter | StagedFiles>(atomic ? openStaged : open));
+  return {
+    sink,
+    reader: sink instanceof StagedFiles ? sink : closers.use(new FileReader(metainfo, out)),
+    keepsPieces: true,
+    get isWaiting() {
+      return sink.isWaitingForRoom;
+    },
+    requireRoom: (have) => withRoom(() => requireSpace(sink.folder, { metainfo, have })),
+    [Symbol.asyncDispose]: () => closers[Symbol.asyncDispose](),
+  };
 }
 
 /** @throws {UsageError} when the torrent has several files, and neither one nor an archive was asked for */
@@ -73,9 +96,10 @@ export function openStream(
     sink,
     reader: { read: () => bug('nobody was told of a piece') },
     keepsPieces: false,
-    get isWaitingForReader() {
+    get isWaiting() {
       return sink.isWaitingForReader;
     },
+    requireRoom: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   };
 }

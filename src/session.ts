@@ -27,6 +27,8 @@ export interface SessionOptions {
   readonly dhtBootstrap?: readonly HostPort[] | undefined;
   /** Where the DHT's table is kept between runs. Default: the user's cache folder. */
   readonly cacheFolder?: string | undefined;
+  /** Leaves the kept table of the DHT as it is. Default false. */
+  readonly isReadOnly?: boolean | undefined;
 }
 
 /** What downloads share: the listening port, the disk threads and, opened when first wanted, UDP port, DHT and LSD. */
@@ -86,7 +88,7 @@ export class Session implements AsyncDisposable {
   }
 
   async #openDht(): Promise<Dht | undefined> {
-    const { dhtBootstrap, cacheFolder: folder = cacheFolder() } = this.#options;
+    const { dhtBootstrap, cacheFolder: folder = cacheFolder(), isReadOnly = false } = this.#options;
     const file = path.join(folder, 'dht');
     const [udp, state] = await Promise.all([this.udp(), readCache(file, MOST_DHT_LENGTH)]);
     if (!udp) return undefined;
@@ -105,7 +107,7 @@ export class Session implements AsyncDisposable {
     });
     const save = async (): Promise<void> => {
       const { nodes4, nodes6 } = dht.status();
-      if (nodes4 + nodes6 === 0) return; // a run offline leaves the table as it was
+      if (isReadOnly || nodes4 + nodes6 === 0) return; // a run offline leaves the table as it was
       await writeCache(file, dht.save()).catch((error: unknown) => log('the table of the DHT is not kept: %o', error));
     };
     const timer = setInterval(() => void save(), SAVE_DHT_MS);

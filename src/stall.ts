@@ -2,9 +2,12 @@ import { NoSourceError, TimeLimitError } from './common/errors.js';
 import type { DownloadStats } from './api.js';
 import { counted } from './news.js';
 
+/** Whom a download has asked, and how many are there. */
+export type Asked = Pick<DownloadStats, 'connectedPeers' | 'sources' | 'knownPeers' | 'bannedPeers'>;
+
 /** What is known when nothing came for too long. */
 export interface Stall {
-  readonly stats: DownloadStats;
+  readonly stats: Asked;
   /** Connected peers that have what we lack: pieces or, for a magnet link, the info dictionary. */
   readonly holders: number;
   /** Why sources found nobody. */
@@ -36,12 +39,13 @@ export function noMetadataError(timeoutMs: number, { stats, holders, failures }:
   return new NoSourceError('ERR_NO_METADATA', text, failures);
 }
 
-function lacking(peers: number, what: string): string {
+/** Peers are there, and of no help. */
+export function lacking(peers: number, what: string): string {
   return peers === 1 ? `the only connected peer lacks ${what}` : `none of ${peers} connected peers has ${what}`;
 }
 
 /** Why no peer is there. */
-export function whoIsAsked({ sources, knownPeers, bannedPeers }: DownloadStats): string {
+export function whoIsAsked({ sources, knownPeers, bannedPeers }: Asked): string {
   if (bannedPeers > 0) return `${counted(bannedPeers, 'peer')} sent wrong data, and no other is there`;
   if (knownPeers === 1) return 'the only known peer could not be reached';
   if (knownPeers > 1) return `none of ${knownPeers} known peers could be reached`;

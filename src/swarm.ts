@@ -28,6 +28,8 @@ export interface SwarmContext {
   readonly signal: AbortSignal;
   readonly totals: () => TransferTotals;
   readonly onNotice: (level: Notice['level'], text: string) => void;
+  /** Others hear as little of us as can be; see `Discovery`. */
+  readonly isQuiet?: boolean;
 }
 
 /** What connections exchange pieces with, once the info dictionary is here. */
@@ -132,7 +134,7 @@ export class Swarm implements AsyncDisposable {
 
   /** Begins to look for peers, unless that was done to get the info dictionary. */
   async openSources(torrent: Magnet | Metainfo): Promise<void> {
-    const { session, peerId, totals, onNotice, options } = this.#context;
+    const { session, peerId, totals, onNotice, options, isQuiet } = this.#context;
     this.#sources ??= await openSources(
       session,
       {
@@ -146,6 +148,7 @@ export class Swarm implements AsyncDisposable {
         onSwitch: () => this.#peers?.leaveSwarm(),
         onExternalIp: (host) => this.#pool.markSelf({ host, port: this.#port }),
         onNotice: (text) => onNotice('info', text),
+        isQuiet,
       },
       options,
     );

@@ -7,7 +7,8 @@ import type { Options } from './options.js';
 export function engineOptions(options: Options): DownloadOptions {
   const { timeout, stallTimeout, metadataTimeout, tracker, trackers, peer } = options;
   const { out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap } = options;
-  const place = out === '-' ? { output: standardOutput(options) } : { out };
+  const { atomic, onDiskFull } = options;
+  const place = out === '-' ? { output: standardOutput(options) } : { out, atomic, onDiskFull };
   const named = {
     ...place,
     ...{ seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap },

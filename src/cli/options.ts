@@ -42,6 +42,18 @@ export const OPTIONS = {
   seed: { group: 'Download', flags: '--seed', help: 'when complete, go on uploading until stopped' },
   sequential: { group: 'Download', flags: '--sequential', help: 'fetch the pieces in order' },
   recheck: { group: 'Download', flags: '--recheck', help: 'hash everything on disk again first' },
+  atomic: {
+    group: 'Download',
+    flags: '--atomic',
+    help: 'keep all in a hidden folder until it is complete, then put it in place with one rename',
+  },
+  onDiskFull: {
+    group: 'Download',
+    flags: '--on-disk-full <fail|wait>',
+    help: 'when there is no room: give up, or wait until there is',
+    parse: value.oneOf('fail', 'wait'),
+    otherwise: 'fail',
+  },
   list: {
     group: 'Download',
     flags: '--list',

@@ -35,6 +35,14 @@ export function switchOf(value: string): boolean {
   throw new InvalidArgumentError('neither true nor false');
 }
 
+export function oneOf<const T extends string>(...words: readonly T[]): (value: string) => T {
+  return (value) => {
+    const word = words.find((word) => word === value);
+    if (word !== undefined) return word;
+    throw new InvalidArgumentError(`not ${words.join(' or ')}`);
+  };
+}
+
 const UNIT_MS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000 };
 const MAX_DURATION_MS = 2 ** 31 - 1; // what a timer can hold, almost 25 days
 

@@ -36,7 +36,7 @@ export class FileLock implements AsyncDisposable {
   /** Locks `name` below `out`; the state folder must be there. @throws {DiskError} when it is taken */
   static async acquire(out: string, name: string): Promise<FileLock> {
     const folder = path.join(out, STATE_FOLDER);
-    const prefix = createHash('sha256').update(name).digest('hex').slice(0, 16);
+    const prefix = prefixOf(name);
     const { pid, startTime, boot } = currentOwner();
     for (let tries = 1; ; tries++) {
       const own = `${prefix}.${pid}.${startTime}.${boot}.${randomBytes(6).toString('hex')}.lock`;
@@ -47,10 +47,15 @@ export class FileLock implements AsyncDisposable {
       await lock[Symbol.asyncDispose]();
       if (tries < TRIES) await sleep(Math.random() * STEP_BACK_MS);
       else {
-        const who = other.pid === pid ? 'another download of this process' : `another torrent-dl (pid ${other.pid})`;
-        throw new DiskError('ERR_LOCKED', `${who} is writing to ${quoted(path.join(out, name))}`);
+        throw lockedError(out, name, other);
       }
     }
+  }
+
+  /** What `acquire` would throw now; it touches nothing. */
+  static async heldBy(out: string, name: string): Promise<DiskError | undefined> {
+    const other = await findOther(path.join(out, STATE_FOLDER), prefixOf(name)).catch(() => undefined);
+    return other && lockedError(out, name, other);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -72,14 +77,23 @@ export class FileLock implements AsyncDisposable {
   }
 }
 
-/** Who else has the lock; files of processes that are gone are removed. */
-async function findOther(folder: string, prefix: string, own: string): Promise<Owner | undefined> {
+function prefixOf(name: string): string {
+  return createHash('sha256').update(name).digest('hex').slice(0, 16);
+}
+
+function lockedError(out: string, name: string, { pid }: Owner): DiskError {
+  const who = pid === process.pid ? 'another download of this process' : `another torrent-dl (pid ${pid})`;
+  return new DiskError('ERR_LOCKED', `${who} is writing to ${quoted(path.join(out, name))}`);
+}
+
+/** Who has the lock beside `own`, if that is given; then files of processes that are gone are removed. */
+async function findOther(folder: string, prefix: string, own?: string): Promise<Owner | undefined> {
   for (const name of await readdir(folder)) {
     if (name === own || !name.startsWith(`${prefix}.`) || !name.endsWith('.lock')) continue;
     const [, pid, startTime, boot] = name.split('.');
     const owner = { pid: Number(pid), startTime: startTime ?? '', boot: boot ?? '' };
     if (isAlive(owner)) return owner;
-    await rm(path.join(folder, name), { force: true });
+    if (own !== undefined) await rm(path.join(folder, name), { force: true });
   }
   return undefined;
 }

@@ -8,6 +8,8 @@ export interface PieceSink extends AsyncDisposable {
   check: (options: CheckOptions) => Promise<Bitfield>;
   /** Notes which pieces we have for the next run. */
   save: (have: Bitfield, options?: { readonly sync?: boolean }) => Promise<void>;
+  /** All that is wanted is here: brings it to its place, and notes that for the next run. */
+  finish: (have: Bitfield) => Promise<void>;
 }
 
 export interface CheckOptions {

@@ -8,6 +8,7 @@ import type { Metainfo } from '../metainfo/metainfo.js';
 import { codeOf, diskError } from './disk-error.js';
 import { NOFOLLOW, STATE_FOLDER } from './out-folder.js';
 import { FileStamps } from './stamps.js';
+import { syncFolder } from './sync.js';
 
 const VERSION = 1;
 const CHECKSUM_LENGTH = 20;
@@ -108,17 +109,6 @@ async function writeNew(place: string, bytes: Uint8Array, sync: boolean): Promis
   try {
     await file.writeFile(bytes);
     if (sync) await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes a rename last. Windows has nothing of the kind. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const file = await open(folder, constants.O_RDONLY);
-  try {
-    await file.sync();
   } finally {
     await file.close();
   }

@@ -47,15 +47,20 @@ export async function scan(out: string, files: readonly MetainfoFile[]): Promise
     if (stats.isDirectory()) throw diskError('write', place, systemError('EISDIR', place));
     if (!stats.isFile()) throw diskError('write', place, systemError('ENXIO', place));
     if (stats.size > BigInt(length)) {
-      const sizes = `${stats.size} bytes are there, ${length} belong there`;
-      throw new DiskError(
-        'ERR_LONGER_FILE',
-        `cannot write ${quoted(place)}: it is another, longer file (${sizes}); move it away or choose another folder`,
-      );
+      throw longerFileError(place, Number(stats.size), length);
     }
     stamps.set(file, stats);
   });
   return stamps;
+}
+
+/** At the place of a file is another one, which has `size` bytes instead of `length`. */
+export function longerFileError(place: string, size: number, length: number): DiskError {
+  const sizes = `${size} bytes are there, ${length} belong there`;
+  return new DiskError(
+    'ERR_LONGER_FILE',
+    `cannot write ${quoted(place)}: it is another, longer file (${sizes}); move it away or choose another folder`,
+  );
 }
 
 /** The files that can be there because their folder is; looks at each folder once. */

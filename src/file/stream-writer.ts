@@ -118,6 +118,10 @@ export class StreamWriter implements PieceSink {
     return Promise.resolve();
   }
 
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** Waits for the threads, and not for the reader. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;

@@ -16,6 +16,17 @@ export async function syncFiles(places: readonly string[]): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
+/** Makes what happened to a folder's entries last. Windows has nothing of the kind. @throws an error of `fs` */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const file = await open(folder, constants.O_RDONLY);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 async function syncFile(place: string): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {

@@ -16,6 +16,8 @@ import type { CheckOptions, PieceSink } from './piece-sink.js';
 import { readResume, type ResumeState } from './resume.js';
 import { makeOutFolder, refuseTwins, scan } from './scan.js';
 import type { FileStamps } from './stamps.js';
+import { isDiskFull, PiecesWithoutRoom, type OnDiskFull } from './room.js';
+import { withMissingRoom } from './space.js';
 import { StateKeeper } from './state-keeper.js';
 import type { DiskThreads } from './threads.js';
 
@@ -30,6 +32,8 @@ export interface FileWriterOptions {
   readonly onPiece: (slot: number, index: number, result: 'ok' | 'corrupt' | DiskError) => void;
   /** All pieces of a file are verified and written; also told by `check`. Not told of empty files. */
   readonly onFile?: (file: number) => void;
+  /** Default: `fail`. */
+  readonly onDiskFull?: OnDiskFull | undefined;
   readonly onNotice?: (text: string) => void;
 }
 
@@ -39,7 +43,7 @@ export interface FileWriterOptions {
  * are made on demand (empty ones by `open`), and nothing of the user's is removed.
  */
 export class FileWriter implements PieceSink {
-  /** Pieces that are at the threads. */
+  /** Pieces that are at the threads; those that wait for room are not. */
   pending = 0;
   readonly #metainfo: Metainfo;
   readonly #out: string;
@@ -55,6 +59,7 @@ export class FileWriter implements PieceSink {
   #seen: FileStamps | undefined;
   /** Pieces that each file lacks; only for `onFile`. */
   readonly #missing: Int32Array | undefined;
+  readonly #withoutRoom: PiecesWithoutRoom | undefined;
   #onIdle: (() => void) | undefined;
   readonly #checking = new Map<number, (answer: Answer) => void>();
 
@@ -68,6 +73,12 @@ export class FileWriter implements PieceSink {
     this.#seen = seen;
     this.#state = new StateKeeper(metainfo, out);
     if (options.onFile) this.#missing = this.#countPieces();
+    if (options.onDiskFull !== 'wait') return;
+    this.#withoutRoom = new PiecesWithoutRoom(
+      (slot, index) => this.write(slot, index),
+      (error) => void this.#tellOfRoom(error),
+    );
+    this.#closers.defer(() => this.#withoutRoom?.close());
   }
 
   /**
@@ -91,6 +102,15 @@ export class FileWriter implements PieceSink {
       await lock[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  get folder(): string {
+    return this.#out;
+  }
+
+  /** Whether pieces wait in their slots until there is room on the disk. */
+  get isWaitingForRoom(): boolean {
+    return this.#withoutRoom?.isWaiting ?? false;
   }
 
   /** Has a full piece hashed and, if it is right, written; its slot must not be touched until `onPiece` tells. */
@@ -126,8 +146,18 @@ export class FileWriter implements PieceSink {
    * that files with young data are hashed again. The latter takes no time, whatever the disk.
    * @throws {DiskError}
    */
-  save(have: Bitfield, { sync = true }: { readonly sync?: boolean } = {}): Promise<void> {
-    return this.#state.save(have, sync);
+  async save(have: Bitfield, { sync = true }: { readonly sync?: boolean } = {}): Promise<void> {
+    try {
+      await this.#state.save(have, sync);
+    } catch (error) {
+      if (!this.#withoutRoom || !isDiskFull(error)) throw error;
+      log('the resume state has to wait: %s', error.message);
+    }
+  }
+
+  /** All that is wanted was written. @throws {DiskError} */
+  finish(have: Bitfield): Promise<void> {
+    return this.save(have, { sync: false });
   }
 
   /** Waits for pending pieces, saves what changed, closes all files and gives the place free. */
@@ -188,7 +218,9 @@ export class FileWriter implements PieceSink {
     this.pending--;
     const isOk = answer === RESULT.ok;
     if (isOk) this.#note(index);
-    this.#options.onPiece(slot, index, isOk ? 'ok' : answer instanceof DiskError ? answer : 'corrupt');
+    if (this.#withoutRoom && isDiskFull(answer)) this.#withoutRoom.add(slot, index, answer);
+    else this.#options.onPiece(slot, index, isOk ? 'ok' : answer instanceof DiskError ? answer : 'corrupt');
+    if (isOk) this.#withoutRoom?.wrote();
     if (this.pending === 0) this.#onIdle?.();
   }
 
@@ -199,6 +231,12 @@ export class FileWriter implements PieceSink {
       if (!this.#metainfo.files[file]!.isPadding) this.#state.wrote(file);
     }
     if (isNew) this.#countDown(index);
+  }
+
+  /** The disk is full, or there is room again. */
+  async #tellOfRoom(error: DiskError | undefined): Promise<void> {
+    const wish = { metainfo: this.#metainfo, have: this.#have };
+    this.#notice(error ? await withMissingRoom(error, this.#out, wish) : 'there is room on the disk again: going on');
   }
 
   #filesOf(index: number): number[] {
