@@ -2,6 +2,9 @@
 export { download } from './download.js';
 export type { Download, DownloadOptions, DownloadStats, Notice, OutputOptions } from './api.js';
 export { openStandardOutput } from './file/standard-output.js';
+export { checkDownload, type DryRun } from './dry-run.js';
+export type { Preview } from './file/preview.js';
+export type { Space } from './file/space.js';
 export type { OnDiskFull } from './file/room.js';
 export type { Phase } from './phase.js';
 export { createTorrent, type CreatedTorrent, type CreateOptions, type Watch } from './create.js';

@@ -37,6 +37,10 @@ async function execute(commandLine: CommandLine): Promise<number> {
         const { list } = await import('./list.js');
         return await list(commandLine.torrent);
       }
+      if (commandLine.options.dryRun) {
+        const { dryRun } = await import('./dry-run.js');
+        return await dryRun(commandLine.torrent, commandLine.options);
+      }
       const [{ run }, { download }] = await Promise.all([import('./run.js'), import('../index.js')]);
       return await run(commandLine.torrent, commandLine.options, download);
     }

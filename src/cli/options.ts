@@ -54,6 +54,12 @@ export const OPTIONS = {
     parse: value.oneOf('fail', 'wait'),
     otherwise: 'fail',
   },
+  dryRun: {
+    group: 'Download',
+    flags: '--dry-run',
+    help: 'only report space, what is there, what is in the way and who answers; exit as the run would begin',
+    isFlagOnly: true,
+  },
   list: {
     group: 'Download',
     flags: '--list',

@@ -89,6 +89,7 @@ function readWords(
     if (flags['tar'] && !isStream) return mistake('--tar goes with -o -');
     if (flags['window'] !== undefined && !isStream) return mistake('--window goes with -o -');
     if (flags['atomic'] && isStream) return mistake('--atomic needs files, so it does not go with -o -');
+    if (flags['dryRun'] && isStream) return mistake('--dry-run looks at a folder, so it does not go with -o -');
     if (isStream && options['seed']) return mistake('--seed needs files, so it does not go with -o -');
     if (options['quiet'] && options['verbose']) return mistake('--quiet and --verbose exclude each other');
     return { kind: 'words', operands: program.args, options };

@@ -28,7 +28,7 @@ export async function untilRoom<T>(
     } catch (error) {
       if (!isDiskFull(error)) throw error;
       if (isFirst) onWaiting(error);
-      await sleep(RETRY_MS, undefined, { signal });
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }

@@ -1,0 +1,105 @@
+/** `--dry-run`: what a download would begin with. */
+import { checkDownload, escapeControl, TorrentDlError, type DryRun, type SourceStatus } from '../index.js';
+
+import { engineOptions } from './engine-options.js';
+import { describeError, exitCodeOf } from './exit.js';
+import { formatBytes, formatPercent } from './format.js';
+import { readTorrent } from './inputs.js';
+import { jsonLine } from './json.js';
+import type { Options } from './options.js';
+import { runWork } from './work.js';
+
+const SHOWN_CLASHES = 10;
+
+/** Prints a report on stdout and gives the code that the run would begin with: 0 when it would begin. */
+export async function dryRun(operand: string, options: Options & { readonly json?: boolean }): Promise<number> {
+  const { out = '.', quiet = false, verbose = false, json = false } = options;
+  return await runWork(async (signal) => {
+    const result = await checkDownload(operand === '-' ? await readTorrent(process.stdin, signal) : operand, {
+      ...engineOptions(options),
+      signal,
+      onNotice: ({ level, text }) => {
+        if (level === 'warning' ? !quiet : verbose) process.stderr.write(`torrent-dl: ${level}: ${text}\n`);
+      },
+    });
+    const exitCode = result.problem ? exitCodeOf(result.problem) : 0;
+    if (json) process.stdout.write(jsonLine(factsOf(result, out, exitCode)));
+    else if (!quiet) process.stdout.write(format(result, out));
+    if (result.problem) process.stderr.write(`${describeError(result.problem, Boolean(process.env['DEBUG']))}\n`);
+    return exitCode;
+  });
+}
+
+/** The same for programs; lengths are bytes. */
+function factsOf(
+  { metainfo, disk, problem, isComplete, sources, peers }: DryRun,
+  out: string,
+  exitCode: number,
+): object {
+  const { clashes, provenLength, unprovenLength, space } = disk;
+  return {
+    ...{ type: 'dry-run', version: 1, name: metainfo.name },
+    infoHash: Buffer.from(metainfo.infoHash).toString('hex'),
+    ...{ out, ...sizeOf(metainfo), provenLength, unprovenLength },
+    space: space && { needed: space.needed, free: space.free ?? null },
+    clashes: clashes.map(({ code, message }) => ({ code, message })),
+    ...{ sources, peers, isComplete, wouldBegin: !problem },
+    problem: problem && {
+      code: problem instanceof TorrentDlError ? problem.code : undefined,
+      message: problem.message,
+    },
+    exitCode,
+  };
+}
+
+/** Files without padding. */
+function sizeOf({ files }: DryRun['metainfo']): { readonly files: number; readonly length: number } {
+  const real = files.filter(({ isPadding }) => !isPadding);
+  return { files: real.length, length: real.reduce((sum, file) => sum + file.length, 0) };
+}
+
+function format({ metainfo, disk, isComplete, problem, sources, peers }: DryRun, out: string): string {
+  const { files, length } = sizeOf(metainfo);
+  const { clashes, provenLength, unprovenLength, space } = disk;
+  const share = formatPercent(peers.availability);
+  const lines: (readonly [label: string, text: string])[] = [
+    ['name', escapeControl(metainfo.name)],
+    ['size', `${formatBytes(length)} in ${files === 1 ? '1 file' : `${files} files`}`],
+    ['folder', escapeControl(out)],
+    ['there', `${formatBytes(provenLength)} proven, ${formatBytes(unprovenLength)} to be checked first`],
+    ...(space ? [['space', formatSpace(space)] as const] : []),
+    ...clashes.slice(0, SHOWN_CLASHES).map(({ message }) => ['clash', escapeControl(message)] as const),
+    ...(clashes.length > SHOWN_CLASHES ? [['', `and ${clashes.length - SHOWN_CLASHES} more`] as const] : []),
+    ...sources.map((source) => ['source', escapeControl(formatSource(source))] as const),
+    ...(isComplete
+      ? []
+      : [
+          [
+            'peers',
+            `${peers.answered} of ${peers.known} answered, ${peers.seeds} with everything; ${share} of what is missing`,
+          ] as const,
+        ]),
+    ['result', isComplete ? 'complete already' : problem ? 'would not begin' : 'would begin'],
+  ];
+  return lines.map(([label, text]) => `${label.padEnd(8)}${text}\n`).join('');
+}
+
+function formatSpace({ needed, free }: NonNullable<DryRun['disk']['space']>): string {
+  return `${formatBytes(needed)} needed, ${free === undefined ? 'free space unknown' : `${formatBytes(free)} free`}`;
+}
+
+/** `udp://…: 5 peers, 3 seeds, 2 leechers`, or why it says nothing. */
+function formatSource({ name, state, peers, seeds, leechers, message }: SourceStatus): string {
+  const counts = Object.entries({ peers, seeds, leechers }).flatMap(([noun, count]) =>
+    count === undefined ? [] : `${count} ${noun}`,
+  );
+  const detail = state === 'working' && counts.length > 0 ? counts.join(', ') : (message ?? STATES[state]);
+  return `${name}: ${detail}`;
+}
+
+const STATES: Readonly<Record<SourceStatus['state'], string>> = {
+  idle: 'not asked',
+  asking: 'no answer yet',
+  working: 'answered',
+  failed: 'failed',
+};

@@ -1,0 +1,126 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Bitfield } from '../common/bitfield.js';
+import { DiskError } from '../common/errors.js';
+import { lengthOfPiece } from '../common/pieces.js';
+import type { Metainfo } from '../metainfo/metainfo.js';
+import { planCheck } from './check.js';
+import { codeOf, diskError, systemError } from './disk-error.js';
+import { FileLayout } from './layout.js';
+import { bootId, FileLock } from './lock.js';
+import { OutFolder, STATE_FOLDER } from './out-folder.js';
+import { readResume } from './resume.js';
+import { longerFileError } from './scan.js';
+import { measureSpace, type Space } from './space.js';
+import { findStaged } from './staged-files.js';
+import { FileStamps, lookAt } from './stamps.js';
+import { survey, type Sight } from './survey.js';
+
+/** What a download would find on disk. Lengths are bytes. */
+export interface Preview {
+  /** Why it could not write, each with its reason; empty when it could. */
+  readonly clashes: readonly DiskError[];
+  /** Pieces that the resume state of an earlier run proves, and their length. */
+  readonly proven: Bitfield;
+  readonly provenLength: number;
+  /** What is there and not proven: it would be hashed, and may be right or wrong. */
+  readonly unprovenLength: number;
+  /** Undefined when the place cannot be looked at. */
+  readonly space: Space | undefined;
+}
+
+/** Looks at the place of a torrent below `out`; reads no data and changes nothing. @throws the signal's reason */
+export async function preview(
+  metainfo: Metainfo,
+  out: string,
+  { isAtomic = false, signal }: { readonly isAtomic?: boolean; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Preview> {
+  const clashes: DiskError[] = [];
+  const note = (error: unknown): undefined => {
+    if (!(error instanceof DiskError)) throw error;
+    clashes.push(error);
+  };
+  await requireFolder(out).catch(note);
+  if (metainfo.name.toLowerCase() === STATE_FOLDER) {
+    note(new DiskError('ERR_IN_THE_WAY', `cannot write "${metainfo.name}": the name is taken for our own state`));
+  }
+  const holder = await FileLock.heldBy(out, metainfo.name);
+  if (holder) note(holder);
+  const folder = isAtomic ? ((await findStaged(metainfo, out).catch(note)) ?? out) : out;
+  const sights = (await survey(folder, metainfo.files, signal).catch(note)) ?? [];
+  if (clashes.length === 0) clashes.push(...obstacles(metainfo, folder, sights));
+  const { proven, length } = await findPieces(metainfo, folder, sights);
+  return {
+    clashes,
+    proven,
+    provenLength: lengthOfPieces(metainfo, proven),
+    unprovenLength: length,
+    space: await measureSpace(folder, { metainfo, have: proven }).catch(() => undefined), // said by a clash
+  };
+}
+
+/** @throws {DiskError} when `out` is no folder to write to, nor can be made, or our own folder in it is something else */
+async function requireFolder(out: string): Promise<void> {
+  try {
+    await requireWritable(path.resolve(out));
+    new OutFolder(out).enter(STATE_FOLDER, false);
+  } catch (error) {
+    const isMissing = codeOf(error) === 'ENOENT'; // it will be made
+    if (!isMissing) throw diskError('write below', out, error);
+  }
+}
+
+/** @throws an error of `fs` when the folder cannot be written to, or made where its parent is */
+async function requireWritable(folder: string): Promise<void> {
+  try {
+    if (!(await stat(folder)).isDirectory()) throw systemError('ENOTDIR', folder);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || folder === path.dirname(folder)) throw error;
+    return requireWritable(path.dirname(folder));
+  }
+  await access(folder, constants.W_OK | constants.X_OK);
+}
+
+/** What stands at the places of files and is not a part of them. */
+function obstacles({ files }: Metainfo, folder: string, sights: readonly Sight[]): DiskError[] {
+  return files.flatMap(({ path: name, length }, file) => {
+    const sight = sights[file];
+    const place = path.join(folder, name);
+    if (!sight) return [];
+    if ('trouble' in sight) return diskError('write', place, sight.trouble.cause);
+    return sight.size > length ? longerFileError(place, sight.size, length) : [];
+  });
+}
+
+/** The pieces that need no hashing, and the length of those that would be hashed. */
+async function findPieces(
+  metainfo: Metainfo,
+  folder: string,
+  sights: readonly Sight[],
+): Promise<{ readonly proven: Bitfield; readonly length: number }> {
+  const { files, pieceCount } = metainfo;
+  const stamps = new FileStamps(files.length);
+  const there = [...files.entries()].filter(([file, { length }]) => {
+    const sight = sights[file];
+    return sight && 'size' in sight && sight.size <= length;
+  });
+  await lookAt(
+    folder,
+    there.map(([file, { path: name }]) => [file, name] as const),
+    (file, stats) => {
+      if (stats) stamps.set(file, stats);
+    },
+  );
+  if (there.length === 0) return { proven: new Bitfield(pieceCount), length: 0 };
+  const state = await readResume(folder, metainfo, () => undefined);
+  return planCheck(metainfo, new FileLayout(metainfo, files), stamps, state, bootId());
+}
+
+function lengthOfPieces(metainfo: Metainfo, pieces: Bitfield): number {
+  let length = 0;
+  for (let index = 0; index < metainfo.pieceCount; index++) {
+    if (pieces.has(index)) length += lengthOfPiece(metainfo, index);
+  }
+  return length;
+}
