@@ -3,7 +3,9 @@ import type { Writable } from 'node:stream';
 import type { HostPort } from './common/address.js';
 import type { DiscoveryOptions } from './discovery.js';
 import type { OnDiskFull } from './file/room.js';
+import type { Diagnosis } from './diagnosis.js';
 import type { Metainfo } from './metainfo/metainfo.js';
+import type { PeerNews } from './peer/peer-news.js';
 import type { Phase } from './phase.js';
 import type { SourceStatus } from './tracker/source.js';
 
@@ -36,6 +38,28 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly onNotice?: (notice: Notice) => void;
+  /** The torrent is known: it was read or, for a magnet link, its info dictionary came. */
+  readonly onMetadata?: (metainfo: Metainfo) => void;
+  /**
+   * All of a file is verified and on disk, or has left in the output stream. Also told of those that are found complete at
+   * the start, and of empty ones but in a stream.
+   */
+  readonly onFile?: (file: FinishedFile) => void;
+  /** A tracker (or DHT, LSD …) answered or failed, in another way than before. */
+  readonly onSource?: (status: SourceStatus) => void;
+  /** A connection was made or lost, a peer banned. */
+  readonly onPeer?: (news: PeerNews) => void;
+  /** Nothing of use came for 30 s, or as long as `stallTimeoutMs` allows; once until something comes. */
+  readonly onStall?: (diagnosis: Diagnosis) => void;
+}
+
+/** A file that is complete. */
+export interface FinishedFile {
+  /** Its place in `Metainfo.files`. */
+  readonly index: number;
+  /** Where it is below `DownloadOptions.out`, components joined with `/`. */
+  readonly path: string;
+  readonly length: number;
 }
 
 /** Verified data in order into a stream: one file's bytes, or a tar archive. */
@@ -95,5 +119,9 @@ export interface Download extends AsyncDisposable {
   readonly done: Promise<void>;
   /** It is over and all is closed, after `done` or before; rejects with the error that ended it, also while seeding. */
   readonly ended: Promise<void>;
+  /** Of the info dictionary; undefined until the source was read. */
+  readonly infoHash: Uint8Array | undefined;
   stats(): DownloadStats;
+  /** Why data does not come; once the download has ended, as it was at the end. */
+  diagnose(): Diagnosis;
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import createDebug from 'debug';
 import { Bitfield } from './common/bitfield.js';
 import type { Download, DownloadOptions, DownloadStats, Notice } from './api.js';
+import { availabilityOf, NO_PEERS, type Diagnosis } from './diagnosis.js';
 import { Closers } from './common/closers.js';
 import { bug, DiskError, TimeLimitError } from './common/errors.js';
 import { isDiskFull } from './file/room.js';
@@ -10,6 +11,7 @@ import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink, readSource } from './metainfo/source.js';
 import { checkOutput, openFiles, openStream, type Target, type TargetContext } from './output.js';
+import type { PeerConnection } from './peer/connection.js';
 import { createPeerId } from './peer/handshake.js';
 import { PieceAssembler } from './piece/assembler.js';
 import { PiecePicker } from './piece/picker.js';
@@ -30,6 +32,8 @@ const WATCH_MS = 250;
 const SAVE_MS = 60_000;
 /** So long without any peer is worth a line. */
 const LONELY_MS = 10_000;
+/** So long without data of use is a stall. */
+const STALL_MS = 30_000;
 /** What trackers are told to be left while the size is not known: as others do, one block. */
 const UNKNOWN_LEFT = 16_384;
 
@@ -54,6 +58,7 @@ interface Line {
 
 class TorrentDownload implements Download {
   metainfo: Metainfo | undefined;
+  infoHash: Uint8Array | undefined;
   readonly done: Promise<void>;
   readonly ended: Promise<void>;
   readonly #options: DownloadOptions;
@@ -69,12 +74,17 @@ class TorrentDownload implements Download {
   readonly #startedAt = performance.now();
   #savedAt = performance.now();
   #target: Target | undefined;
+  #picker: PiecePicker | undefined;
   #swarm: Swarm | undefined;
   #port = 0;
   /** Some pieces are not fetched, for none of their bytes are wanted. */
   #isPartial = false;
   readonly #news = new SourceNews();
   #isLonely = false;
+  /** Somebody was told that nothing comes. */
+  #isStalled = false;
+  /** As it was at the end. */
+  #lastDiagnosis: Diagnosis | undefined;
   #closing: Promise<void> | undefined;
   #resolveDone!: () => void;
   #rejectDone!: (error: unknown) => void;
@@ -129,6 +139,20 @@ class TorrentDownload implements Download {
     };
   }
 
+  diagnose(): Diagnosis {
+    if (this.#lastDiagnosis) return this.#lastDiagnosis;
+    const { metainfo } = this;
+    const { have } = this.#tally;
+    const picker = this.#picker;
+    return {
+      idleMs: this.#tally.idleMs(performance.now()),
+      sources: this.#swarm?.sources() ?? [],
+      peers: this.#swarm?.diagnose(this.#isHolder()) ?? NO_PEERS,
+      availability:
+        metainfo && picker ? availabilityOf(metainfo, have, (index) => picker.availability(index) > 0) : undefined,
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop('stopped', abortError());
     await this.#close();
@@ -151,6 +175,7 @@ class TorrentDownload implements Download {
     this.#closers.defer(() => clearInterval(watch));
     const isRead = typeof source !== 'string' && !(source instanceof Uint8Array);
     const torrent = isRead ? source : await readSource(source, this.#stopped.signal);
+    this.infoHash = torrent.infoHash;
     for (const warning of torrent.warnings) this.#notice('warning', warning);
     const session = this.#closers.use(await Session.open(this.#options));
     this.#port = session.listener.port;
@@ -159,6 +184,7 @@ class TorrentDownload implements Download {
     void swarm.addNamed(this.#options.peers ?? []);
     const metainfo = (this.metainfo = isMagnetLink(torrent) ? await this.#resolve(torrent, swarm) : torrent);
     this.#tally.begin(metainfo);
+    this.#options.onMetadata?.(metainfo);
     const line = await this.#openLine(metainfo, session);
     await this.#check(line);
     if (this.#hasEnded()) return;
@@ -228,12 +254,13 @@ class TorrentDownload implements Download {
         this.#swarm?.refill();
       },
       onError: (error) => this.#fail(error),
+      onFile: this.#options.onFile && ((file) => this.#onFile(metainfo, file)),
       onNotice: (text) => this.#notice('warning', text),
     };
     const target = output ? openStream(metainfo, output, context) : await openFiles(metainfo, this.#options, context);
     this.#target = this.#closers.use(target);
     const window = output ? slots.count : undefined;
-    const picker = new PiecePicker(metainfo.pieceCount, { sequential, window });
+    const picker = (this.#picker = new PiecePicker(metainfo.pieceCount, { sequential, window }));
     const assembler = new PieceAssembler(metainfo, picker, slots, {
       onFull: (slot, index) => target.sink.write(slot, index),
       onGuilty: (peers) => this.#swarm?.peers?.ban(peers),
@@ -291,6 +318,11 @@ class TorrentDownload implements Download {
     if (this.#tally.have.isFull) this.#complete();
   }
 
+  #onFile({ files }: Metainfo, index: number): void {
+    const { path, length } = files[index]!;
+    this.#options.onFile?.({ index, path, length });
+  }
+
   #complete(): void {
     if (this.#phase === 'downloading' && !this.#isPartial) this.#swarm?.completed();
     this.#setPhase('seeding');
@@ -309,18 +341,31 @@ class TorrentDownload implements Download {
       this.#target?.sink.save(this.#tally.have).catch((error: unknown) => this.#fail(error));
     }
     this.#tellNews(now);
-    if (this.#phase !== 'seeding' && !this.#hasEnded()) this.#checkLimits(now, idleMs);
+    if (this.#phase === 'seeding' || this.#hasEnded()) return;
+    this.#tellStall(idleMs);
+    this.#checkLimits(now, idleMs);
   }
 
   /** Lines for the user: what trackers and the like say, and once why there is nobody. */
   #tellNews(now: number): void {
     const stats = this.stats();
-    for (const line of this.#news.read(stats.sources)) this.#notice('info', line);
+    for (const { status, line } of this.#news.read(stats.sources)) {
+      this.#options.onSource?.(status);
+      this.#notice('info', line);
+    }
     const isIdle = stats.connectedPeers === 0 && stats.downloaded === 0 && now - this.#phaseAt > LONELY_MS;
     if (this.#isLonely || !isIdle || (this.#phase !== 'downloading' && this.#phase !== 'resolving')) return;
     this.#isLonely = true;
     const causes = (this.#swarm?.failures() ?? []).map((error) => `; ${error.message}`).slice(0, 3);
     this.#notice('warning', `no peer after ${formatSeconds(LONELY_MS)}: ${whoIsAsked(stats)}${causes.join('')}`);
+  }
+
+  #tellStall(idleMs: number): void {
+    const { stallTimeoutMs = Infinity, onStall } = this.#options;
+    const isStalled =
+      (this.#phase === 'resolving' || this.#phase === 'downloading') && idleMs > Math.min(STALL_MS, stallTimeoutMs);
+    if (isStalled && !this.#isStalled) onStall?.(this.diagnose());
+    this.#isStalled = isStalled;
   }
 
   #checkLimits(now: number, idleMs: number): void {
@@ -339,7 +384,7 @@ class TorrentDownload implements Download {
   #stall(): Stall {
     return {
       stats: this.stats(),
-      holders: this.#holders(),
+      holders: this.#swarm?.holders(this.#isHolder()) ?? 0,
       failures: this.#swarm?.failures() ?? [],
       advice: this.#advice,
     };
@@ -349,12 +394,12 @@ class TorrentDownload implements Download {
     return this.#options.output ? '' : '; run again to resume';
   }
 
-  /** How many peers have what we lack; a stream is helped by those only that have the piece which is due. */
-  #holders(): number {
+  /** Who has what we lack; a stream is helped by those only that have the piece which is due. */
+  #isHolder(): (peer: PeerConnection) => boolean {
     const { have } = this.#tally;
     let due = 0;
     while (have.has(due)) due++;
-    return this.#swarm?.holders((peer) => (this.#target?.keepsPieces ? peer.amInterested : peer.have.has(due))) ?? 0;
+    return (peer) => (this.#target?.keepsPieces ? peer.amInterested : peer.have.has(due));
   }
 
   readonly #onAbort = (): void => this.#stop('stopped', this.#options.signal?.reason ?? abortError());
@@ -366,6 +411,7 @@ class TorrentDownload implements Download {
 
   #stop(phase: 'stopped' | 'failed', error: unknown): void {
     if (this.#hasEnded()) return;
+    this.#lastDiagnosis = this.diagnose();
     this.#setPhase(phase);
     this.#stopped.abort();
     this.#rejectDone(error);

@@ -1,6 +1,8 @@
 /** torrent-dl as a library: `await using d = download(source, options); await d.done`. */
 export { download } from './download.js';
-export type { Download, DownloadOptions, DownloadStats, Notice, OutputOptions } from './api.js';
+export type { Download, DownloadOptions, DownloadStats, FinishedFile, Notice, OutputOptions } from './api.js';
+export type { Diagnosis } from './diagnosis.js';
+export { outputError } from './file/disk-error.js';
 export { openStandardOutput } from './file/standard-output.js';
 export { checkDownload, type DryRun } from './dry-run.js';
 export type { Preview } from './file/preview.js';
@@ -13,7 +15,9 @@ export { verifyTorrent, type FileReport, type FileState, type VerifyReport } fro
 export { decodeMetainfo } from './metainfo/decode.js';
 export type { Metainfo, MetainfoFile } from './metainfo/metainfo.js';
 export type { SourceStatus } from './tracker/source.js';
+export type { PeerNews } from './peer/peer-news.js';
 export { formatAddress, type HostPort, type PeerAddress } from './common/address.js';
+export { VERSION } from './common/version.js';
 export { magnetOf, type Magnet, type MagnetPeer } from './metainfo/magnet.js';
 export { isMagnetLink, readSource } from './metainfo/source.js';
 export { formatBytes, formatShare } from './common/byte-text.js';

@@ -1,16 +1,16 @@
 import type { SourceStatus } from './tracker/source.js';
 
-/** What has changed with trackers, DHT and the like, in lines for the user. */
+/** What has changed with trackers, DHT and the like. */
 export class SourceNews {
   readonly #told = new Map<string, string>();
 
-  /** A line for each source that answered or failed since the last call, in another way than before. */
-  read(sources: readonly SourceStatus[]): string[] {
-    return sources.flatMap((source) => {
-      const line = lineOf(source);
-      if (line === undefined || this.#told.get(source.name) === line) return [];
-      this.#told.set(source.name, line);
-      return line;
+  /** Each source that answered or failed since the last call, in another way than before; with a line for the user. */
+  read(sources: readonly SourceStatus[]): { readonly status: SourceStatus; readonly line: string }[] {
+    return sources.flatMap((status) => {
+      const line = lineOf(status);
+      if (line === undefined || this.#told.get(status.name) === line) return [];
+      this.#told.set(status.name, line);
+      return { status, line };
     });
   }
 }

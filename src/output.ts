@@ -40,6 +40,8 @@ export interface TargetContext {
   /** A piece was verified, and its slot has to wait for its turn. */
   readonly onHeld: (slot: number) => void;
   readonly onError: (error: DiskError | OutputClosedError) => void;
+  /** A file is complete, by its place in `Metainfo.files`. */
+  readonly onFile?: ((file: number) => void) | undefined;
   readonly onNotice: (text: string) => void;
 }
 
@@ -60,12 +62,12 @@ export function checkOutput({ windowLength }: OutputOptions, isSeeding: boolean)
 export async function openFiles(
   metainfo: Metainfo,
   { out = '.', atomic = false, onDiskFull }: Pick<DownloadOptions, 'out' | 'atomic' | 'onDiskFull'>,
-  { threads, slots: { memory, slotLength }, signal, onPiece, onNotice }: TargetContext,
+  { threads, slots: { memory, slotLength }, signal, onPiece, onFile, onNotice }: TargetContext,
 ): Promise<Target> {
   const onWaiting = ({ message }: DiskError): void => onNotice(`${message}; waiting until there is room`);
   const withRoom = <T>(attempt: () => Promise<T>): Promise<T> =>
     onDiskFull === 'wait' ? untilRoom(attempt, { signal, onWaiting }) : attempt();
-  const options = { threads, memory, slotLength, onPiece, onNotice, onDiskFull };
+  const options = { threads, memory, slotLength, onPiece, onNotice, onDiskFull, ...(onFile && { onFile }) };
   const closers = new Closers();
   const openStaged = () => StagedFiles.open(metainfo, out, options);
   const open = () => FileWriter.open(metainfo, out, options);
@@ -86,12 +88,13 @@ export async function openFiles(
 export function openStream(
   metainfo: Metainfo,
   { stream: output, isTar = false, file }: OutputOptions,
-  { threads, slots: { memory, slotLength }, onPiece, onHeld, onError }: TargetContext,
+  { threads, slots: { memory, slotLength }, onPiece, onHeld, onError, onFile }: TargetContext,
 ): Target {
   const plan = isTar
     ? planTar(metainfo, file === undefined ? undefined : (at) => at === file)
     : planFile(metainfo, file);
-  const sink = new StreamWriter(metainfo, { threads, memory, slotLength, plan, output, onPiece, onHeld, onError });
+  const context = { threads, memory, slotLength, plan, output, onPiece, onHeld, onError, ...(onFile && { onFile }) };
+  const sink = new StreamWriter(metainfo, context);
   return {
     sink,
     reader: { read: () => bug('nobody was told of a piece') },

@@ -9,9 +9,11 @@ import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink } from './metainfo/source.js';
 import { AddressPool } from './peer/address-pool.js';
+import type { PeersDiagnosis } from './diagnosis.js';
 import type { PeerConnection } from './peer/connection.js';
 import { PeerExchange } from './peer/extension/exchange.js';
 import { PeerManager, type PeerManagerOptions } from './peer/manager.js';
+import type { PeerNews } from './peer/peer-news.js';
 import { MetadataResolver } from './peer/resolver.js';
 import type { Session } from './session.js';
 import type { SourceStatus, TransferTotals } from './tracker/source.js';
@@ -49,6 +51,8 @@ export class Swarm implements AsyncDisposable {
   #resolver: MetadataResolver | undefined;
   #peers: PeerManager | undefined;
   #isRefilling = false;
+  /** Who is connected, as far as `onPeer` was told. */
+  readonly #told = new Set<string>();
 
   constructor(context: SwarmContext) {
     this.#context = context;
@@ -176,6 +180,23 @@ export class Swarm implements AsyncDisposable {
     return [...this.#peers.connections].filter((peer) => peer.isOpen && isHolder(peer)).length;
   }
 
+  /** What is known of the peers; `isHolder` tells who has what is missing. */
+  diagnose(isHolder: (peer: PeerConnection) => boolean): PeersDiagnosis {
+    const open = [...(this.#peers?.connections ?? [])].filter((peer) => peer.isOpen);
+    const holders = open.filter(isHolder);
+    const offers = this.#resolver && !this.#peers ? this.#resolver.offers : 0;
+    const choking = holders.filter((peer) => peer.peerChoking).length;
+    return {
+      known: this.knownPeers,
+      banned: this.bannedPeers,
+      connected: this.connectedPeers,
+      lacking: this.connectedPeers - holders.length - offers,
+      choking,
+      silent: holders.length - choking + offers,
+      unreached: this.#pool.outcomes(),
+    };
+  }
+
   /** First the sources: trackers hear of the end while peers are there. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#sources) this.#closers.use(this.#sources);
@@ -196,8 +217,23 @@ export class Swarm implements AsyncDisposable {
       exchange: pex && !isPrivate ? this.#exchange : undefined,
       onNeedPeers: () => this.#sources?.requestPeers(),
       onDhtNode: (address: PeerAddress) => dht?.addNode(address),
-      onBanned: (address: PeerAddress) =>
-        this.#context.onNotice('warning', `banned ${formatAddress(address)}: it sent wrong data`),
+      onBanned: (address: PeerAddress) => this.#onBanned(address),
+      onPeer: options.onPeer && ((news: PeerNews) => this.#onPeer(news)),
     };
+  }
+
+  #onBanned(address: PeerAddress): void {
+    const reason = 'it sent wrong data';
+    this.#context.onNotice('warning', `banned ${formatAddress(address)}: ${reason}`);
+    this.#context.options.onPeer?.({ event: 'ban', address, reason });
+  }
+
+  /** Those who go on after the info dictionary came are connected once to the user. */
+  #onPeer(news: PeerNews): void {
+    const key = formatAddress(news.address);
+    if (news.event === 'connect' && this.#told.has(key)) return;
+    if (news.event === 'connect') this.#told.add(key);
+    else this.#told.delete(key);
+    this.#context.options.onPeer?.(news);
   }
 }

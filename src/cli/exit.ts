@@ -7,9 +7,13 @@ import {
   NoSourceError,
   OutputClosedError,
   TimeLimitError,
+  TorrentDlError,
   UsageError,
   VerifyError,
+  type Diagnosis,
 } from '../index.js';
+
+import { linesOfDiagnosis } from './diagnosis.js';
 
 const CODES = [
   [UsageError, 2],
@@ -32,13 +36,26 @@ export function exitCodeOf(error: unknown): number {
   return CODES.find(([type]) => error instanceof type)?.[1] ?? EXIT_BUG;
 }
 
-/** One line for the user, safe for a terminal; with `isDebug` followed by the stack and those of the causes. */
-export function describeError(error: unknown, isDebug: boolean): string {
-  const line = `torrent-dl: ${escapeControl(messageOf(error))}`;
-  return isDebug ? `${line}\n${stackOf(error)}` : line;
+/** Its stable name, for programs. */
+export function codeOf(error: unknown): string {
+  return error instanceof TorrentDlError ? error.code : 'ERR_BUG';
 }
 
-function messageOf(error: unknown): string {
+/**
+ * One line for the user, safe for a terminal; with `diagnosis` followed by a few that tell why, and with `isDebug` by the
+ * stack and those of the causes.
+ */
+export function describeError(error: unknown, isDebug: boolean, diagnosis?: Diagnosis): string {
+  const message = diagnosis && error instanceof Error ? error.message : messageOf(error);
+  return [
+    `torrent-dl: ${escapeControl(message)}`,
+    ...(diagnosis ? linesOfDiagnosis(diagnosis).map((line) => `  ${line}`) : []),
+    ...(isDebug ? [stackOf(error)] : []),
+  ].join('\n');
+}
+
+/** What went wrong, with its causes. */
+export function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (exitCodeOf(error) === EXIT_BUG) {
     const what = message.replace(/^bug: /, '') || 'unknown error';

@@ -9,7 +9,9 @@ const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff
  */
 export function jsonLine(object: object): string {
   const text = JSON.stringify(object, (_key, value: unknown) => {
-    return typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value;
+    return typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
+      ? BigInt(value).toString()
+      : value;
   });
   return `${text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }

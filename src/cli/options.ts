@@ -129,6 +129,24 @@ export const OPTIONS = {
   },
   quiet: { group: 'Output', flags: '-q, --quiet', help: 'print nothing but errors' },
   verbose: { group: 'Output', flags: '-v, --verbose', help: 'also print what trackers and peers do' },
+  json: {
+    group: 'Output',
+    flags: '--json',
+    help: 'print what happens as JSON, an object a line; on stderr with -o -',
+    isFlagOnly: true,
+  },
+  print: {
+    group: 'Output',
+    flags: '--print',
+    help: 'print the path of each file once it is complete',
+    isFlagOnly: true,
+  },
+  print0: {
+    group: 'Output',
+    flags: '--print0',
+    help: 'the same, each ended by a NUL: for xargs -0',
+    isFlagOnly: true,
+  },
   config: {
     group: 'Settings',
     flags: '--config <file>',

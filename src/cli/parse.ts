@@ -92,12 +92,25 @@ function readWords(
     if (flags['dryRun'] && isStream) return mistake('--dry-run looks at a folder, so it does not go with -o -');
     if (isStream && options['seed']) return mistake('--seed needs files, so it does not go with -o -');
     if (options['quiet'] && options['verbose']) return mistake('--quiet and --verbose exclude each other');
+    const clash = clashOf(options);
+    if (clash !== undefined) return mistake(clash);
     return { kind: 'words', operands: program.args, options };
   } catch (error) {
     if (error instanceof SettingError) return mistake(error.message);
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? { kind: 'text', text: printed } : mistake(reword(error));
   }
+}
+
+/** Why these options do not go together: standard output is there once. */
+function clashOf({ json, print, print0, list, out }: Record<string, unknown>): string | undefined {
+  const printing = print ? '--print' : '--print0';
+  if (print && print0) return '--print and --print0 exclude each other';
+  if ((print ?? print0) && json) return `${printing} does not go with --json, which tells of each file too`;
+  if ((print ?? print0) && out === '-')
+    return `${printing} does not go with -o -, where standard output is for the data`;
+  if (list && json) return '--list is for people; torrent-dl info --json lists the files for programs';
+  return undefined;
 }
 
 /** What commander gives: `--no-config` makes `config` false. */

@@ -1,10 +1,21 @@
 /** Lines and a bar on stderr, for people. */
-import { escapeControl, OutputClosedError, type DownloadStats, type Notice } from '../index.js';
+import {
+  escapeControl,
+  formatAddress,
+  OutputClosedError,
+  type Diagnosis,
+  type DownloadStats,
+  type FinishedFile,
+  type Notice,
+  type PeerNews,
+} from '../index.js';
 
+import { diagnosisOf, linesOfDiagnosis } from './diagnosis.js';
 import { describeError } from './exit.js';
 import { formatBytes, formatDuration, formatRate } from './format.js';
 import { howFar } from './layout.js';
 import type { Options } from './options.js';
+import { pathOf } from './paths.js';
 import { openProgress, progressStyle, type Progress } from './progress.js';
 import type { Job, Reporter, RunningJob } from './reporter.js';
 
@@ -12,8 +23,12 @@ export class PeopleReporter implements Reporter {
   readonly #options: Options;
   #progress: Progress | undefined;
 
+  /** What stands behind the path of each finished file; undefined when they are not asked for. */
+  readonly #end: string | undefined;
+
   constructor(options: Options) {
     this.#options = options;
+    this.#end = options.print0 ? '\0' : options.print ? '\n' : undefined;
   }
 
   /** Prints a line to stderr, above the bar if there is one. */
@@ -49,10 +64,29 @@ export class PeopleReporter implements Reporter {
     this.#note(`stopped at ${howFar(download.stats())}${advice}`);
   }
 
-  failed(_job: Job, error: unknown): void {
+  file(_job: Job, { path }: FinishedFile): void {
+    if (this.#end === undefined) return;
+    const name = pathOf(path, this.#options.out);
+    if (process.stdout.isTTY)
+      this.print(escapeControl(name)); // where the bar may be
+    else process.stdout.write(name + this.#end);
+  }
+
+  peer(_job: Job, news: PeerNews): void {
+    this.print(`peer ${formatAddress(news.address)}: ${describePeer(news)}`);
+  }
+
+  stalled(_job: Job, diagnosis: Diagnosis): void {
+    const { stallTimeout = Infinity } = this.#options;
+    if (diagnosis.idleMs >= stallTimeout) return; // the error says it
+    this.#note(`torrent-dl: warning: nothing received for ${formatDuration(diagnosis.idleMs / 1000)}`);
+    for (const line of linesOfDiagnosis(diagnosis)) this.#note(`  ${line}`);
+  }
+
+  failed(job: Job | undefined, error: unknown): void {
     if (error instanceof OutputClosedError) return; // who closed it knows
     this.#hide();
-    process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']))}\n`);
+    process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']), diagnosisOf(error, job))}\n`);
   }
 
   ended(): void {
@@ -72,6 +106,12 @@ export class PeopleReporter implements Reporter {
   #note(line: string): void {
     if (!this.#options.quiet) this.print(line);
   }
+}
+
+/** `connected (qBittorrent 4.5.2)`, `gone: closed by the peer`. */
+function describePeer({ event, client, isIncoming, reason = 'unknown reason' }: PeerNews): string {
+  if (event === 'connect') return `${isIncoming ? 'has dialled us' : 'connected'} (${escapeControl(client ?? '')})`;
+  return `${event === 'ban' ? 'banned' : 'gone'}: ${escapeControl(reason)}`;
 }
 
 /** `done: NAME, 2.00 GiB in 3.1 s (660 MiB/s), uploaded 0 B`. */

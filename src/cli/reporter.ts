@@ -1,5 +1,5 @@
 /** Where the news of a run goes: to people (`people.ts`), or to programs. */
-import type { Download, Notice } from '../index.js';
+import type { Diagnosis, Download, FinishedFile, Metainfo, Notice, PeerNews, SourceStatus } from '../index.js';
 
 /** One torrent of a run. */
 export interface Job {
@@ -20,6 +20,16 @@ export interface Reporter {
   print(line: string): void;
   started(job: RunningJob): void;
   notice(job: Job, notice: Notice): void;
+  /** What is downloaded is known. */
+  metadata?(job: Job, metainfo: Metainfo): void;
+  /** A file is complete. */
+  file?(job: Job, file: FinishedFile): void;
+  /** A tracker, or another way of finding peers, answered or failed. */
+  source?(job: Job, status: SourceStatus): void;
+  /** Only with `--verbose`. */
+  peer?(job: Job, news: PeerNews): void;
+  /** Nothing came for a while; it goes on. */
+  stalled?(job: Job, diagnosis: Diagnosis): void;
   /** All that is wanted is there. */
   completed(job: RunningJob): void;
   /** It goes on uploading, after `completed`. */
@@ -28,9 +38,10 @@ export interface Reporter {
   stopping(): void;
   /** A signal ended it. */
   stopped(job: RunningJob): void;
-  failed(job: Job, error: unknown): void;
+  /** Without `job` it concerns the whole run. */
+  failed(job: Job | undefined, error: unknown): void;
   /** It is over and closed, whichever way; nothing of it is shown any longer. */
-  ended(job: Job): void;
+  ended(job: Job, exitCode: number): void;
   /** The run is over, or has to leave at once: the terminal is as it was. Idempotent. */
   close(exitCode: number): void;
 }

@@ -1,10 +1,12 @@
 /** Downloads from the command line: starts them, tells the reporter, stops them on a signal. */
+import type { Writable } from 'node:stream';
 import { format } from 'node:util';
 import debug from 'debug';
 
-import type { Download, DownloadOptions } from '../index.js';
+import { outputError, type Download, type DownloadOptions } from '../index.js';
 
 import { engineOptions } from './engine-options.js';
+import { JsonReporter } from './events.js';
 import { exitCodeOf } from './exit.js';
 import { readTorrent } from './inputs.js';
 import type { Options } from './options.js';
@@ -17,8 +19,16 @@ export type StartDownload = (source: string | Uint8Array, options: DownloadOptio
 
 /** Downloads `torrent` (a path, or `-` for standard input) and gives the exit code; errors are reported here. */
 export async function run(torrent: string, options: Options, start: StartDownload): Promise<number> {
-  const runner = new Runner(options, start, new PeopleReporter(options));
+  const reporter = options.json
+    ? new JsonReporter(options, options.out === '-' ? process.stderr : process.stdout)
+    : new PeopleReporter(options);
+  const runner = new Runner(options, start, reporter);
   return await runner.run(torrent);
+}
+
+/** Whether standard output is ours to write lines to. */
+function printsLines({ json, print, print0, out }: Options): boolean {
+  return out !== '-' && Boolean(json ?? print ?? print0);
 }
 
 class Runner {
@@ -26,6 +36,8 @@ class Runner {
   readonly #start: StartDownload;
   readonly #reporter: Reporter;
   readonly #signals: StopSignals;
+  /** Once standard output takes no more lines. */
+  #outputExitCode: number | undefined;
 
   constructor(options: Options, start: StartDownload, reporter: Reporter) {
     this.#options = options;
@@ -41,6 +53,8 @@ class Runner {
   async run(torrent: string): Promise<number> {
     debug.log = (...values: unknown[]) => this.#reporter.print(format(...values));
     process.on('uncaughtException', this.#onUncaught);
+    const printsTo = printsLines(this.#options) ? process.stdout : undefined;
+    printsTo?.on('error', this.#onOutputError);
     let exitCode = exitCodeOf(undefined);
     try {
       exitCode = await this.#runJob(torrent);
@@ -48,38 +62,53 @@ class Runner {
       this.#reporter.close(exitCode);
       this.#signals[Symbol.dispose]();
       process.off('uncaughtException', this.#onUncaught);
+      if (printsTo) await written(printsTo);
+      printsTo?.off('error', this.#onOutputError);
     }
-    return exitCode;
+    return this.#outputExitCode ?? exitCode;
   }
 
   /** One torrent from its source to its end. Gives its exit code; nothing is thrown. */
   async #runJob(source: string): Promise<number> {
-    let job: Job = { source, download: undefined, startedAt: performance.now() };
+    const job: { -readonly [K in keyof Job]: Job[K] } = {
+      ...{ source, download: undefined, startedAt: performance.now() },
+    };
+    let exitCode = exitCodeOf(undefined);
     try {
       const torrent = source === '-' ? await readTorrent(process.stdin, this.#signals.signal) : source;
-      await using download = this.#start(torrent, {
-        ...engineOptions(this.#options),
-        signal: this.#signals.signal,
-        onNotice: (notice) => this.#reporter.notice(job, notice),
-      });
-      const running = (job = { ...job, download });
+      await using download = this.#start(torrent, this.#downloadOptions(job));
+      const running = Object.assign(job, { download });
       this.#reporter.started(running);
-      return await this.#follow(running);
+      exitCode = await this.#follow(running);
     } catch (error) {
       // After a signal an error is only an echo of that.
-      if (this.#signals.exitCode !== undefined) return this.#signals.exitCode;
-      this.#reporter.failed(job, error);
-      return exitCodeOf(error);
+      exitCode = this.#signals.exitCode ?? exitCodeOf(error);
+      if (this.#signals.exitCode === undefined) this.#reporter.failed(job, error);
     } finally {
-      this.#reporter.ended(job);
+      this.#reporter.ended(job, exitCode);
     }
+    return exitCode;
+  }
+
+  #downloadOptions(job: Job): DownloadOptions {
+    const reporter = this.#reporter;
+    return {
+      ...engineOptions(this.#options),
+      signal: this.#signals.signal,
+      onNotice: (notice) => reporter.notice(job, notice),
+      onMetadata: (metainfo) => reporter.metadata?.(job, metainfo),
+      onFile: (file) => reporter.file?.(job, file),
+      onSource: (status) => reporter.source?.(job, status),
+      onStall: (diagnosis) => reporter.stalled?.(job, diagnosis),
+      ...(this.#options.verbose && { onPeer: (news) => reporter.peer?.(job, news) }),
+    };
   }
 
   async #follow(job: RunningJob): Promise<number> {
     const { download } = job;
     const isComplete = await Promise.race([this.#completion(download), this.#signals.stopped()]);
     if (!isComplete) {
-      this.#reporter.stopped(job);
+      if (this.#outputExitCode === undefined) this.#reporter.stopped(job);
       return this.#signals.exitCode ?? 0;
     }
     this.#reporter.completed(job);
@@ -101,9 +130,18 @@ class Runner {
     }
   }
 
+  /** Whoever reads our lines gets no more of them: that ends all. */
+  readonly #onOutputError = (error: Error): void => {
+    if (this.#outputExitCode !== undefined) return;
+    const failure = outputError(error);
+    this.#outputExitCode = exitCodeOf(failure);
+    this.#reporter.failed(undefined, failure);
+    this.#signals.stop(this.#outputExitCode);
+  };
+
   /** A bug: nothing can be said about the state that it left, so there is no clean end to hope for. */
   readonly #onUncaught = (error: unknown): void => {
-    this.#reporter.failed({ source: '', download: undefined, startedAt: 0 }, error);
+    this.#reporter.failed(undefined, error);
     this.#leave(this.#signals.exitCode ?? exitCodeOf(error));
   };
 
@@ -112,4 +150,9 @@ class Runner {
     this.#reporter.close(exitCode);
     process.exit(exitCode);
   }
+}
+
+/** Resolves when all that was written has left, or cannot. */
+async function written(output: Writable): Promise<void> {
+  await new Promise<void>((resolve) => output.write('', () => resolve()));
 }

@@ -39,7 +39,7 @@ export class StopSignals implements Disposable {
     return this.#abort.signal;
   }
 
-  /** 129, 130 or 143 once a signal came. */
+  /** 129, 130 or 143 once a signal came, or what `stop` was given. */
   get exitCode(): number | undefined {
     return this.#exitCode;
   }
@@ -50,6 +50,11 @@ export class StopSignals implements Disposable {
     await new Promise<void>((resolve) => {
       this.signal.addEventListener('abort', () => resolve(), { once: true });
     });
+  }
+
+  /** Asks to stop as the first signal does, but without a word, and ends with `code`. */
+  stop(code: number): void {
+    if (this.#exitCode === undefined) this.#received(code, () => undefined);
   }
 
   [Symbol.dispose](): void {

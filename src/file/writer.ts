@@ -30,7 +30,7 @@ export interface FileWriterOptions {
   readonly slotLength: number;
   /** How a `write` ended; from then on the slot is free. */
   readonly onPiece: (slot: number, index: number, result: 'ok' | 'corrupt' | DiskError) => void;
-  /** All pieces of a file are verified and written; also told by `check`. Not told of empty files. */
+  /** All pieces of a file are verified and written; told by `check` of those that were complete, and of empty ones. */
   readonly onFile?: (file: number) => void;
   /** Default: `fail`. */
   readonly onDiskFull?: OnDiskFull | undefined;
@@ -261,6 +261,12 @@ export class FileWriter implements PieceSink {
     }
   }
 
+  #tellEmptyFiles(): void {
+    for (const [file, { length, isPadding }] of this.#metainfo.files.entries()) {
+      if (length === 0 && !isPadding) this.#options.onFile?.(file);
+    }
+  }
+
   // ── Checking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Keeps every thread busy with jobs of the plan, and two waiting. */
@@ -301,6 +307,7 @@ export class FileWriter implements PieceSink {
     this.#have = new Bitfield(pieceCount, this.#found);
     this.#state.checked(disk, state, this.#have);
     this.#missing?.set(this.#countPieces());
+    this.#tellEmptyFiles();
     for (let index = 0; index < pieceCount; index++) if (this.#have.has(index)) this.#countDown(index);
   }
 

@@ -4,6 +4,7 @@ import { backoffMs } from '../common/backoff.js';
 import { Heap, type HeapItem } from '../common/heap.js';
 import { canonicalIp, isUnicast } from '../common/ip.js';
 import { isLoopback } from '../common/url.js';
+import { NO_OUTCOMES, outcomeOf, type DialOutcome, type DialOutcomes } from './dial-outcome.js';
 
 const log = createDebug('torrent-dl:peer:pool');
 
@@ -26,6 +27,8 @@ interface Entry extends HeapItem {
   isFromUser: boolean;
   /** In a row: dials that failed, and connections of no use. */
   failures: number;
+  /** How the last try ended; undefined before that, and from a connection on. */
+  outcome: DialOutcome | undefined;
 }
 
 export interface AddressPoolOptions {
@@ -73,6 +76,13 @@ export class AddressPool {
     return this.#waiting.size;
   }
 
+  /** How many of the addresses could not be reached, and in which way. */
+  outcomes(): DialOutcomes {
+    const outcomes = { ...NO_OUTCOMES };
+    for (const { outcome } of this.#entries.values()) if (outcome) outcomes[outcome]++;
+    return outcomes;
+  }
+
   /** When `next` has something to give: in the past if it has now, Infinity if no address is waiting. */
   get nextDueAt(): number {
     return this.#waiting.first?.rank ?? Infinity;
@@ -92,7 +102,7 @@ export class AddressPool {
       const known = this.#entries.get(key);
       if (known) this.#keepForUser(known, isFromUser);
       else if (this.#entries.size < this.#max || this.#makeRoom(isFromUser)) {
-        const entry: Entry = { address, isFromUser, failures: 0, rank: 0, heapIndex: -1 };
+        const entry: Entry = { address, isFromUser, failures: 0, outcome: undefined, rank: 0, heapIndex: -1 };
         this.#entries.set(key, entry);
         this.#wait(entry, isFromUser ? RANK_OF_USER : RANK_OF_NEW + this.#random());
       }
@@ -110,13 +120,17 @@ export class AddressPool {
   /** There is a connection to this address, also when the peer dialled us: nobody dials it now. */
   connected(address: PeerAddress): void {
     const entry = this.#entryOf(address);
-    if (entry) this.#use(entry);
+    if (!entry) return;
+    entry.outcome = undefined;
+    this.#use(entry);
   }
 
   /** The address was in use, and did not get as far as a connection. */
   failed(address: PeerAddress, now: number, reason: string): void {
     const entry = this.#entryOf(address);
-    if (entry && isInUse(entry)) this.#fail(entry, now, reason);
+    if (!entry || !isInUse(entry)) return;
+    entry.outcome = outcomeOf(reason);
+    this.#fail(entry, now, reason);
   }
 
   /** The connection is gone. One that was of no use counts as a failure, lest we dial for ever who hangs up. */
@@ -124,6 +138,7 @@ export class AddressPool {
     const entry = this.#entryOf(address);
     if (!entry || !isInUse(entry)) return;
     if (!wasUseful) {
+      entry.outcome = 'useless';
       this.#fail(entry, now, 'of no use');
       return;
     }

@@ -17,6 +17,7 @@ import type { HandedOver } from './resolving-connection.js';
 import { isLoopback } from '../common/url.js';
 import { acceptTcp, dialTcp, plainAddress } from './transport.js';
 import { dialAddressOf, isConnectedTo, replaces, twinOf } from './twins.js';
+import type { PeerNews } from './peer-news.js';
 import type { BlockReader } from './upload.js';
 import type { IncomingPeer } from './listener.js';
 
@@ -57,6 +58,8 @@ export interface PeerManagerOptions {
   readonly onUploaded: (length: number) => void;
   readonly onReadError: (error: unknown) => void;
   readonly onBanned: (address: PeerAddress) => void;
+  /** Missing when nobody wants to know. */
+  readonly onPeer?: ((news: PeerNews) => void) | undefined;
   /** All known addresses are in use or waiting, and there is room for more. */
   readonly onNeedPeers: () => void;
   /** A DHT node of a peer (BEP 5). */
@@ -215,6 +218,8 @@ export class PeerManager implements Swarm, AsyncDisposable {
     connection.peerIdKey = key;
     connection.client = clientName(handshake.peerId);
     this.#senders.set(connection.id, connection.address);
+    const { address, client, transport } = connection;
+    this.#options.onPeer?.({ event: 'connect', address, isIncoming: transport.isIncoming, client });
     if (!connection.transport.isIncoming) {
       this.pool.connected(connection.address);
       this.#pace.succeeded();
@@ -279,6 +284,8 @@ export class PeerManager implements Swarm, AsyncDisposable {
     if (!this.connections.delete(connection)) return;
     this.#picker.removePeer(connection.have);
     if (!connection.fetcher.isUseful) this.#senders.delete(connection.id);
+    const isTold = connection.wasOpen && !this.#isClosed;
+    if (isTold) this.#options.onPeer?.({ event: 'disconnect', address: connection.address, reason });
     const address = dialAddressOf(connection);
     if (!address || this.#isClosed || isConnectedTo(address, this.connections)) return;
     const now = performance.now();

@@ -7,8 +7,9 @@ import type { ExtensionHandshake } from './extension/handshake.js';
 import type { Extension } from './extension/link.js';
 import { MetadataAssembler, type MetadataProgress } from './extension/metadata-assembler.js';
 import { encodeMetadataRequest, METADATA_EXTENSION } from './extension/metadata.js';
-import type { Handshake } from './handshake.js';
+import { clientName, type Handshake } from './handshake.js';
 import type { IncomingPeer } from './listener.js';
+import type { PeerNews } from './peer-news.js';
 import { ResolvingConnection, type HandedOver, type ResolvingSwarm } from './resolving-connection.js';
 import { acceptTcp, dialTcp } from './transport.js';
 import { dialAddressOf, isConnectedTo, replaces, twinOf } from './twins.js';
@@ -39,6 +40,8 @@ export interface MetadataResolverOptions {
   readonly onNeedPeers: () => void;
   /** A DHT node of a peer (BEP 5). */
   readonly onDhtNode?: (address: PeerAddress) => void;
+  /** Missing when nobody wants to know. */
+  readonly onPeer?: ((news: PeerNews) => void) | undefined;
   /** This peer sent wrong metadata. */
   readonly onBanned: (address: PeerAddress) => void;
 }
@@ -167,6 +170,13 @@ export class MetadataResolver implements ResolvingSwarm, AsyncDisposable {
       twin.close('the same peer has dialled us');
     }
     connection.peerIdKey = key;
+    const { address, transport } = connection;
+    this.#options.onPeer?.({
+      event: 'connect',
+      address,
+      isIncoming: transport.isIncoming,
+      client: clientName(peerId),
+    });
     if (!connection.transport.isIncoming) {
       this.pool.connected(connection.address);
       this.#pace.succeeded();
@@ -204,6 +214,9 @@ export class MetadataResolver implements ResolvingSwarm, AsyncDisposable {
   onClose(connection: ResolvingConnection, reason: string): void {
     if (!this.connections.delete(connection)) return;
     this.#assembler.remove(connection.id);
+    if (connection.peerIdKey !== '' && !this.#isClosed) {
+      this.#options.onPeer?.({ event: 'disconnect', address: connection.address, reason });
+    }
     const address = dialAddressOf(connection);
     if (!address || isConnectedTo(address, this.connections)) return;
     const now = performance.now();

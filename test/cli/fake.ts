@@ -38,6 +38,16 @@ export function fakeDownload(
   ended.catch(() => undefined);
   return {
     metainfo: {} as Metainfo,
+    infoHash: undefined,
+    diagnose: () => ({
+      idleMs: 0,
+      sources: [],
+      peers: {
+        ...{ known: 0, banned: 0, connected: 0, lacking: 0, choking: 0, silent: 0 },
+        unreached: { refused: 0, timedOut: 0, unreachable: 0, hungUp: 0, useless: 0 },
+      },
+      availability: undefined,
+    }),
     done,
     ended,
     stats,

@@ -55,7 +55,8 @@ test('the summary tells what was there already', async () => {
 
 test('options reach the engine, and only those that were given', async () => {
   const { options } = await runCaught({}, complete);
-  assert.deepEqual(Object.keys(options!).sort(), ['onNotice', 'signal']);
+  const always = ['onFile', 'onMetadata', 'onNotice', 'onSource', 'onStall', 'signal'];
+  assert.deepEqual(Object.keys(options!).sort(), always);
   const given = await runCaught(
     { timeout: 5, stallTimeout: 6, port: 7, maxPeers: 8, out: 'o', recheck: true },
     complete,

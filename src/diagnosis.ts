@@ -1,0 +1,45 @@
+/** Why data does not come: what is known of those who could send it. */
+import type { Bitfield } from './common/bitfield.js';
+import { lengthOfPiece } from './common/pieces.js';
+import type { Metainfo } from './metainfo/metainfo.js';
+import { NO_OUTCOMES, type DialOutcomes } from './peer/dial-outcome.js';
+import type { SourceStatus } from './tracker/source.js';
+
+/** A plain snapshot. */
+export interface Diagnosis {
+  /** For how long nothing of use came. */
+  readonly idleMs: number;
+  /** Who was asked for peers, and what they answered. */
+  readonly sources: readonly SourceStatus[];
+  readonly peers: PeersDiagnosis;
+  /** Share of the data (0 … 1) that we or connected peers have; undefined as long as the size is not known. */
+  readonly availability: number | undefined;
+}
+
+/** Counts of peers. */
+export interface PeersDiagnosis {
+  readonly known: number;
+  readonly banned: number;
+  readonly connected: number;
+  /** Of those connected: who has nothing that we lack, who has and chokes us, and who may send and does not. */
+  readonly lacking: number;
+  readonly choking: number;
+  readonly silent: number;
+  /** Known addresses without a connection, by how the last try ended. */
+  readonly unreached: DialOutcomes;
+}
+
+export const NO_PEERS: PeersDiagnosis = {
+  ...{ known: 0, banned: 0, connected: 0, lacking: 0, choking: 0, silent: 0 },
+  unreached: NO_OUTCOMES,
+};
+
+/** The share of a torrent's bytes in pieces that `have` or for which `exists` says so. */
+export function availabilityOf(metainfo: Metainfo, have: Bitfield, exists: (index: number) => boolean): number {
+  const { pieceCount, totalLength } = metainfo;
+  let length = 0;
+  for (let index = 0; index < pieceCount; index++) {
+    if (have.has(index) || exists(index)) length += lengthOfPiece(metainfo, index);
+  }
+  return totalLength === 0 ? 1 : length / totalLength;
+}
