@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -148,6 +149,21 @@ test('the whole torrent in place is done, whoever put it there', () =>
     await running.done;
     assert.equal(running.stats().downloaded, 0);
     await assertInPlace(several, out);
+  }));
+
+test('files are told of once they are in place', () =>
+  inTempFolder(async (out) => {
+    await using seed = await ScriptedPeer.open(several);
+    for (const peers of [[seed.address], []]) {
+      const told: string[] = [];
+      const onFile = ({ path: name }: { readonly path: string }): void => {
+        assert.ok(existsSync(path.join(out, name)), name);
+        told.push(name);
+      };
+      await using running = start(several, out, { peers, onFile });
+      await running.done;
+      assert.deepEqual(told.sort(), ['several/a/b/one', 'several/empty', 'several/two']);
+    }
   }));
 
 test('a run is kept off a place that another one is about to fill', () =>

@@ -3,6 +3,7 @@ import { checkDownload, escapeControl, TorrentDlError, type DryRun, type SourceS
 
 import { engineOptions } from './engine-options.js';
 import { describeError, exitCodeOf } from './exit.js';
+import { factsOfSource } from './facts.js';
 import { formatBytes, formatPercent } from './format.js';
 import { readTorrent } from './inputs.js';
 import { jsonLine } from './json.js';
@@ -12,7 +13,7 @@ import { runWork } from './work.js';
 const SHOWN_CLASHES = 10;
 
 /** Prints a report on stdout and gives the code that the run would begin with: 0 when it would begin. */
-export async function dryRun(operand: string, options: Options & { readonly json?: boolean }): Promise<number> {
+export async function dryRun(operand: string, options: Options): Promise<number> {
   const { out = '.', quiet = false, verbose = false, json = false } = options;
   return await runWork(async (signal) => {
     const result = await checkDownload(operand === '-' ? await readTorrent(process.stdin, signal) : operand, {
@@ -23,48 +24,43 @@ export async function dryRun(operand: string, options: Options & { readonly json
       },
     });
     const exitCode = result.problem ? exitCodeOf(result.problem) : 0;
-    if (json) process.stdout.write(jsonLine(factsOf(result, out, exitCode)));
+    if (json) process.stdout.write(jsonLine(factsOf(operand, result, out, exitCode)));
     else if (!quiet) process.stdout.write(format(result, out));
     if (result.problem) process.stderr.write(`${describeError(result.problem, Boolean(process.env['DEBUG']))}\n`);
     return exitCode;
   });
 }
 
-/** The same for programs; lengths are bytes. */
-function factsOf(
-  { metainfo, disk, problem, isComplete, sources, peers }: DryRun,
-  out: string,
-  exitCode: number,
-): object {
+/** The same for programs: see docs/json.md. */
+function factsOf(source: string, result: DryRun, out: string, exitCode: number): object {
+  const { metainfo, disk, problem, isComplete, sources, peers } = result;
   const { clashes, provenLength, unprovenLength, space } = disk;
   return {
-    ...{ type: 'dry-run', version: 1, name: metainfo.name },
-    infoHash: Buffer.from(metainfo.infoHash).toString('hex'),
-    ...{ out, ...sizeOf(metainfo), provenLength, unprovenLength },
-    space: space && { needed: space.needed, free: space.free ?? null },
+    ...{ type: 'dry-run', version: 1, time: new Date().toISOString(), source },
+    torrent: Buffer.from(metainfo.infoHash).toString('hex'),
+    ...{ name: metainfo.name, out, ...sizeOf(metainfo) },
+    ...{ provenLength, unprovenLength, neededLength: space?.needed, freeLength: space?.free },
     clashes: clashes.map(({ code, message }) => ({ code, message })),
-    ...{ sources, peers, isComplete, wouldBegin: !problem },
-    problem: problem && {
-      code: problem instanceof TorrentDlError ? problem.code : undefined,
-      message: problem.message,
-    },
+    trackers: sources.map(factsOfSource),
+    ...{ peers, isComplete, wouldBegin: !problem },
+    ...(problem && { code: problem instanceof TorrentDlError ? problem.code : undefined, message: problem.message }),
     exitCode,
   };
 }
 
 /** Files without padding. */
-function sizeOf({ files }: DryRun['metainfo']): { readonly files: number; readonly length: number } {
+function sizeOf({ files }: DryRun['metainfo']): { readonly files: number; readonly totalLength: number } {
   const real = files.filter(({ isPadding }) => !isPadding);
-  return { files: real.length, length: real.reduce((sum, file) => sum + file.length, 0) };
+  return { files: real.length, totalLength: real.reduce((sum, file) => sum + file.length, 0) };
 }
 
 function format({ metainfo, disk, isComplete, problem, sources, peers }: DryRun, out: string): string {
-  const { files, length } = sizeOf(metainfo);
+  const { files, totalLength } = sizeOf(metainfo);
   const { clashes, provenLength, unprovenLength, space } = disk;
   const share = formatPercent(peers.availability);
   const lines: (readonly [label: string, text: string])[] = [
     ['name', escapeControl(metainfo.name)],
-    ['size', `${formatBytes(length)} in ${files === 1 ? '1 file' : `${files} files`}`],
+    ['size', `${formatBytes(totalLength)} in ${files === 1 ? '1 file' : `${files} files`}`],
     ['folder', escapeControl(out)],
     ['there', `${formatBytes(provenLength)} proven, ${formatBytes(unprovenLength)} to be checked first`],
     ...(space ? [['space', formatSpace(space)] as const] : []),

@@ -35,7 +35,7 @@ export class StagedFiles implements PieceSink {
   #isInPlace: boolean;
   #writer: FileWriter;
   #reader: FileReader;
-  /** Files that were finished while nobody could see them. */
+  /** Files that are complete, and of which nobody was told yet: they are not in place, or perhaps not ours. */
   readonly #finished: number[];
   #moving: Promise<void> | undefined;
 
@@ -62,6 +62,8 @@ export class StagedFiles implements PieceSink {
    */
   static async open(metainfo: Metainfo, out: string, options: FileWriterOptions): Promise<StagedFiles> {
     const place = path.join(out, rootOf(metainfo));
+    const finished: number[] = [];
+    const own = { ...options, ...(options.onFile && { onFile: (file: number) => void finished.push(file) }) };
     makeOutFolder(out);
     const lock = await FileLock.acquire(out, metainfo.name);
     let writer: FileWriter;
@@ -69,15 +71,11 @@ export class StagedFiles implements PieceSink {
       if (isThere(place)) {
         await refuseOther(metainfo, out, place);
         await lock[Symbol.asyncDispose](); // the writer in place takes it
-        writer = await FileWriter.open(metainfo, out, { ...options, onNotice: () => undefined });
-        return new StagedFiles(metainfo, out, options, { writer, isInPlace: true, finished: [] });
+        writer = await FileWriter.open(metainfo, out, { ...own, onNotice: () => undefined });
+        return new StagedFiles(metainfo, out, options, { writer, isInPlace: true, finished });
       }
-      const finished: number[] = [];
       makeStage(out, metainfo);
-      writer = await FileWriter.open(metainfo, stageOf(out, metainfo), {
-        ...options,
-        onFile: (file) => finished.push(file),
-      });
+      writer = await FileWriter.open(metainfo, stageOf(out, metainfo), own);
       const staged = new StagedFiles(metainfo, out, options, { writer, isInPlace: false, finished });
       staged.#closers.use(lock);
       return staged;
@@ -106,6 +104,7 @@ export class StagedFiles implements PieceSink {
     if (!this.#isInPlace) return have;
     if (!have.isFull) throw inTheWay(path.join(this.#out, this.#root));
     await rm(stageOf(this.#out, this.#metainfo), { recursive: true, force: true }); // of a run killed behind its rename
+    this.#tellFinished();
     return have;
   }
 
@@ -148,7 +147,11 @@ export class StagedFiles implements PieceSink {
     this.#reader = new FileReader(this.#metainfo, this.#out);
     await this.#noteState(have);
     await rm(stage, { recursive: true, force: true });
-    for (const file of this.#finished) this.#options.onFile?.(file);
+    this.#tellFinished();
+  }
+
+  #tellFinished(): void {
+    for (const file of this.#finished.splice(0)) this.#options.onFile?.(file);
   }
 
   /** For the next run, which finds the files in place: a rename changes the stamp of a file. */

@@ -29,6 +29,21 @@ test('a run that would begin is reported and ends with 0; nothing was made', asy
   assert.deepEqual(await readdir(folder), []);
 });
 
+test('with --json it is one object', async () => {
+  const out = await tempFolder();
+  await mkdir(path.join(out, 'data.bin'));
+  const { code, stdout } = await dryRun(out, '--json');
+  const [line, rest] = stdout.split('\n');
+  const facts = JSON.parse(line!) as Record<string, unknown>;
+  assert.equal(rest, '');
+  assert.deepEqual(
+    [facts['type'], facts['version'], facts['name'], facts['totalLength'], facts['exitCode'], facts['wouldBegin']],
+    ['dry-run', 1, 'data.bin', 300_000, 5, false],
+  );
+  assert.equal((facts['clashes'] as { code: string }[])[0]?.code, 'ERR_IN_THE_WAY');
+  assert.equal(code, 5);
+});
+
 test('it ends with the code that the run would begin with', async () => {
   const out = await tempFolder();
   const nobody = await dryRun(out);
