@@ -74,7 +74,7 @@ export class StateKeeper {
     this.#written.clear();
     try {
       if (sync) await this.#sync();
-      const newest = await this.#look(written, saved.isFull);
+      const newest = await this.#look(written, saved);
       const state = { have: saved, stamps: this.#stamps, unsynced: this.#unsynced, boot: this.boot };
       await writeResume(this.#out, this.#metainfo, state, sync);
       // A change within the same step of the clock would not show: nobody is told of the end before that is over.
@@ -99,23 +99,37 @@ export class StateKeeper {
     }
   }
 
-  /** Notes the stamps of files just written; returns the newest time of change, in ms since 1970. */
-  async #look(files: readonly number[], isComplete: boolean): Promise<number> {
+  /**
+   * Notes the stamps of files just written; returns the newest time of change, in ms since 1970.
+   * @throws {DiskError} when a file does not reach as far as the pieces in `have`: the stamp would hide that for ever
+   */
+  async #look(files: readonly number[], have: Bitfield): Promise<number> {
     let newest = 0;
     const named = files.map((file) => [file, this.#metainfo.files[file]!.path] as const);
     await lookAt(this.#out, named, (file, stats) => {
       const place = this.#placeOf(file);
       if (!stats) throw diskError('keep', place, systemError('ENOENT', place));
-      const { length } = this.#metainfo.files[file]!;
       const size = Number(stats.size);
-      if (isComplete && size !== length) {
-        const sizes = `it has ${size} bytes, not ${length}`;
+      const least = this.#leastSize(file, have);
+      if (size < least || (have.isFull && size !== least)) {
+        const sizes = `it has ${size} bytes, not ${least}`;
         throw new DiskError('ERR_FILE_CHANGED', `${quoted(place)} was changed by another program: ${sizes}`);
       }
       this.#stamps.set(file, stats);
       newest = Math.max(newest, Number(stats.ctimeNs / 1_000_000n));
     });
     return newest;
+  }
+
+  /** Where the last piece that we have of a file ends in it. */
+  #leastSize(file: number, have: Bitfield): number {
+    const { pieceLength, files } = this.#metainfo;
+    const { offset, length } = files[file]!;
+    if (length === 0) return 0;
+    const first = Math.floor(offset / pieceLength);
+    let index = Math.floor((offset + length - 1) / pieceLength);
+    while (index >= first && !have.has(index)) index--;
+    return index < first ? 0 : Math.min(length, (index + 1) * pieceLength - offset);
   }
 
   #placeOf(file: number): string {

@@ -146,6 +146,7 @@ export class StreamWriter implements PieceSink {
       memory,
       slotLength,
       found: new SharedArrayBuffer(0),
+      reached: new SharedArrayBuffer(0),
     };
   }
 

@@ -51,9 +51,13 @@ export class FileWriter implements PieceSink {
   readonly #layout: FileLayout;
   readonly #closers = new Closers();
   readonly #found: Uint8Array;
+  /** How long each file must be by now; the threads raise it. */
+  readonly #reached: Float64Array;
   /** The torrent's number at the threads. */
   #id = 0;
   #have: Bitfield;
+  /** Why nothing can be written here; then all has to be here already. */
+  #refusal: DiskError | undefined;
   readonly #state: StateKeeper;
   /** What `open` saw on disk, good for a check until something is written. */
   #seen: FileStamps | undefined;
@@ -69,6 +73,7 @@ export class FileWriter implements PieceSink {
     this.#options = options;
     this.#layout = new FileLayout(metainfo, metainfo.files);
     this.#found = new Uint8Array(new SharedArrayBuffer(Math.ceil(metainfo.pieceCount / 8)));
+    this.#reached = new Float64Array(new SharedArrayBuffer(metainfo.files.length * 8));
     this.#have = new Bitfield(metainfo.pieceCount);
     this.#seen = seen;
     this.#state = new StateKeeper(metainfo, out);
@@ -82,7 +87,8 @@ export class FileWriter implements PieceSink {
   }
 
   /**
-   * Takes hold of the torrent's place below `out`, which is made when missing, and makes its empty files.
+   * Takes hold of the torrent's place below `out`, which is made when missing, and makes its empty files. Where nothing can
+   * be written it only looks: a complete download on a read-only disk is complete.
    * @throws {DiskError} when another run writes there, the place cannot be written to, or something is in the way
    */
   static async open(metainfo: Metainfo, out: string, options: FileWriterOptions): Promise<FileWriter> {
@@ -90,16 +96,20 @@ export class FileWriter implements PieceSink {
     if (name.toLowerCase() === STATE_FOLDER) {
       throw new DiskError('ERR_IN_THE_WAY', `cannot write "${name}": the name is taken for our own state`);
     }
-    makeOutFolder(out);
-    const lock = await FileLock.acquire(out, name);
+    const lock = await lockOrRefusal(out, name);
     try {
       refuseTwins(out, files);
-      const writer = new FileWriter(metainfo, out, options, await scan(out, files));
-      writer.#makeEmptyFiles();
-      writer.#join(lock);
+      const disk = await scan(out, files);
+      const writer = new FileWriter(metainfo, out, options, disk);
+      if (lock instanceof FileLock) {
+        writer.#closers.use(lock);
+        writer.#makeEmptyFiles();
+      } else if (writer.#hasAll(disk)) writer.#refusal = lock;
+      else throw lock;
+      writer.#join();
       return writer;
     } catch (error) {
-      await lock[Symbol.asyncDispose]();
+      if (lock instanceof FileLock) await lock[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -123,7 +133,7 @@ export class FileWriter implements PieceSink {
   /**
    * Finds the pieces that are right on disk: those that the resume state proves, and those whose hash is right. `recheck`
    * hashes all of them. `onProgress` tells of bytes to hash, and may say 0 of 0.
-   * @throws {DiskError} when a file cannot be read; the signal's reason
+   * @throws {DiskError} when a file cannot be read, or something is wrong where nothing can be written; the signal's reason
    */
   async check(options: CheckOptions = {}): Promise<Bitfield> {
     const disk = this.#seen ?? (await scan(this.#out, this.#metainfo.files));
@@ -136,6 +146,7 @@ export class FileWriter implements PieceSink {
     this.#found.set(plan.proven.bytes);
     await this.#run(plan, options);
     this.#settle(disk, state);
+    if (this.#refusal && !this.#have.isFull) throw this.#refusal;
     if (!state) this.#warnOfOthers(disk);
     return new Bitfield(this.#have.length, this.#have.bytes);
   }
@@ -147,6 +158,7 @@ export class FileWriter implements PieceSink {
    * @throws {DiskError}
    */
   async save(have: Bitfield, { sync = true }: { readonly sync?: boolean } = {}): Promise<void> {
+    if (this.#refusal) return;
     try {
       await this.#state.save(have, sync);
     } catch (error) {
@@ -175,6 +187,12 @@ export class FileWriter implements PieceSink {
 
   // ── Opening ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Whether every file is there in its full length. */
+  #hasAll(disk: FileStamps): boolean {
+    const { files } = this.#metainfo;
+    return files.every(({ length, isPadding }, file) => isPadding || (disk.has(file) && disk.size(file) === length));
+  }
+
   #makeEmptyFiles(): void {
     const folder = new OutFolder(this.#out);
     for (const { path: name, length, isPadding, isExecutable } of this.#metainfo.files) {
@@ -188,7 +206,7 @@ export class FileWriter implements PieceSink {
   }
 
   /** Makes the torrent known to the threads. */
-  #join(lock: FileLock): void {
+  #join(): void {
     const { threads, memory, slotLength } = this.#options;
     const { files, pieceLength, pieceCount, totalLength } = this.#metainfo;
     const pieceHashes = new SharedArrayBuffer(this.#metainfo.pieceHashes.length);
@@ -203,12 +221,12 @@ export class FileWriter implements PieceSink {
       memory,
       slotLength,
       found: this.#found.buffer as SharedArrayBuffer,
+      reached: this.#reached.buffer as SharedArrayBuffer,
     };
     this.#id = threads.add(spec, {
       onWritten: (slot, index, answer) => this.#onWritten(slot, index, answer),
       onChecked: (first, _count, answer) => this.#checking.get(first)?.(answer),
     });
-    this.#closers.use(lock);
     this.#closers.defer(() => threads.remove(this.#id));
   }
 
@@ -305,6 +323,9 @@ export class FileWriter implements PieceSink {
   #settle(disk: FileStamps, state: ResumeState | undefined): void {
     const { pieceCount } = this.#metainfo;
     this.#have = new Bitfield(pieceCount, this.#found);
+    for (const [file, { length }] of this.#metainfo.files.entries()) {
+      this.#reached[file] = Math.min(disk.size(file), length);
+    }
     this.#state.checked(disk, state, this.#have);
     this.#missing?.set(this.#countPieces());
     this.#tellEmptyFiles();
@@ -328,5 +349,19 @@ export class FileWriter implements PieceSink {
   #notice(text: string): void {
     log('%s', text);
     this.#options.onNotice?.(text);
+  }
+}
+
+/** Errors of a place that can be read and not be written to. */
+const REFUSALS = new Set(['ERR_READ_ONLY', 'ERR_PERMISSION']);
+
+/** The lock, or why there can be none for nothing can be written. @throws {DiskError} when another run has it, … */
+async function lockOrRefusal(out: string, name: string): Promise<FileLock | DiskError> {
+  try {
+    makeOutFolder(out);
+    return await FileLock.acquire(out, name);
+  } catch (error) {
+    if (error instanceof DiskError && REFUSALS.has(error.code)) return error;
+    throw error;
   }
 }
