@@ -45,8 +45,13 @@ export function configPath(env: NodeJS.ProcessEnv): string {
  * @throws {SettingError} which names file and line; also when the file cannot be read, or is not there and `isRequired`
  */
 export function readConfig(table: OptionTable, file: string, isRequired: boolean): Settings {
+  return parseConfig(table, file, readLines(file, isRequired));
+}
+
+/** The same for the lines of a file that was read; `file` is its name in errors. @throws {SettingError} */
+export function parseConfig(table: OptionTable, file: string, lines: readonly string[]): Settings {
   const settings = new Map<string, Setting>();
-  for (const [at, line] of readLines(file, isRequired).entries()) {
+  for (const [at, line] of lines.entries()) {
     const text = line.trim();
     if (text === '' || text.startsWith('#')) continue;
     const where = `${file}, line ${at + 1}`;
@@ -67,10 +72,7 @@ function readLines(file: string, isRequired: boolean): string[] {
   try {
     const bytes = readFileSync(file);
     if (bytes.length > MOST_LENGTH) throw new SettingError(`${file} is too long for a configuration file`);
-    return bytes
-      .toString('utf8')
-      .replace(/^\ufeff/, '')
-      .split(/\r?\n/);
+    return linesOf(bytes);
   } catch (error) {
     if (error instanceof SettingError) throw error;
     const { code } = error as NodeJS.ErrnoException;
@@ -78,6 +80,14 @@ function readLines(file: string, isRequired: boolean): string[] {
     const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : String(code);
     throw new SettingError(`cannot read the configuration file ${file}: ${why}`);
   }
+}
+
+/** The lines of a text file, whichever way they end. */
+export function linesOf(bytes: Uint8Array): string[] {
+  return Buffer.from(bytes)
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/);
 }
 
 /** Names in configuration files → keys of `OPTIONS`. */

@@ -1,12 +1,16 @@
 /** Every parser of bytes from outside: what it is fed at first, and what it may do with the rest. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { OPTIONS } from '../../src/cli/options.js';
+import { linesOf, parseConfig, SettingError } from '../../src/cli/settings.js';
 import { BencodeDictionary, decode, encode, type BencodeValue } from '../../src/common/bencode.js';
 import { BencodeError } from '../../src/common/bencode-error.js';
 import { Bitfield } from '../../src/common/bitfield.js';
 import { MetainfoError, ProtocolError, TrackerError } from '../../src/common/errors.js';
 import { decodeResume, encodeResume } from '../../src/file/resume.js';
 import { FileStamps } from '../../src/file/stamps.js';
+import { tarHeader } from '../../src/file/tar.js';
 import { decodeInfo, decodeMetainfo } from '../../src/metainfo/decode.js';
 import { magnetOf, parseMagnet } from '../../src/metainfo/magnet.js';
 import type { Metainfo } from '../../src/metainfo/metainfo.js';
@@ -27,6 +31,7 @@ import { parseState, serializeState } from '../../src/tracker/dht/store.js';
 import { formatLsdSearch, parseLsdSearch } from '../../src/tracker/lsd-message.js';
 import { parseAnnounceReply, parseScrapeReply } from '../../src/tracker/response.js';
 import { readAnnounce, readConnect, readError, readHeader, readScrape } from '../../src/tracker/udp-wire.js';
+import { readTarHeader } from '../file/read-tar.js';
 
 export interface Target {
   readonly name: string;
@@ -37,16 +42,19 @@ export interface Target {
 }
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);
+const CHECKSUM_LENGTH = 20;
 const HASH = Buffer.alloc(20, 0xab);
 const PEERS4 = Buffer.from([192, 0, 2, 1, 0x1a, 0xe1, 198, 51, 100, 7, 0x1a, 0xe2]);
 const NODE = { id: HASH, address: { host: '192.0.2.1', port: 6881 } };
 const PEERS6 = Buffer.from('20010db8000000000000000000000001 1ae1'.replace(' ', ''), 'hex');
 
-const torrents = (): Buffer[] =>
+const fixtures = (suffix: string): Buffer[] =>
   readdirSync(FIXTURES, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.torrent'))
+    .filter((name) => name.endsWith(suffix))
     .sort()
     .map((name) => readFileSync(new URL(name, FIXTURES)));
+
+const torrents = (): Buffer[] => fixtures('.torrent');
 
 export const TARGETS: readonly Target[] = [
   {
@@ -115,14 +123,17 @@ export const TARGETS: readonly Target[] = [
   { name: 'wire messages', seeds: wireSeeds, run: only(ProtocolError, readWire) },
   {
     name: 'handshake',
-    seeds: () => [Buffer.from(encodeHandshake({ infoHash: HASH, peerId: HASH }))],
+    seeds: () => [
+      Buffer.from(encodeHandshake({ infoHash: HASH, peerId: HASH })),
+      ...sessions().map((bytes) => bytes.subarray(0, HANDSHAKE_LENGTH)),
+    ],
     run: only(ProtocolError, (bytes) => {
       if (bytes.length >= HANDSHAKE_LENGTH) decodeHandshake(bytes.subarray(0, HANDSHAKE_LENGTH));
     }),
   },
   {
     name: 'extension handshake',
-    seeds: () => [extensionHandshake()],
+    seeds: () => [extensionHandshake(), ...recorded(0)],
     run: only(ProtocolError, (bytes) => {
       const { messageIds, port = 1, client = '' } = decodeExtensionHandshake(bytes);
       assert.ok(messageIds.size <= 64 && port > 0 && port < 65_536);
@@ -135,6 +146,7 @@ export const TARGETS: readonly Target[] = [
       encodeMetadataRequest(3),
       encodeMetadataReject(1),
       encodeMetadataData(1, Buffer.alloc(METADATA_PIECE_LENGTH + 100, 'x')),
+      ...recorded(METADATA_ID),
     ],
     run: only(ProtocolError, (bytes) => {
       const message = decodeMetadataMessage(bytes);
@@ -146,7 +158,8 @@ export const TARGETS: readonly Target[] = [
     seeds: () => {
       const peer = { address: { host: '192.0.2.1', port: 6881 }, flags: PEX_FLAG.isSeed };
       const other = { address: { host: '2001:db8::1', port: 1 }, flags: 0 };
-      return [encodePex([peer, other], [{ host: '198.51.100.1', port: 9 }])];
+      const made = encodePex([peer, other], [{ host: '198.51.100.1', port: 9 }]);
+      return [made, ...recorded(PEX_ID)];
     },
     run: only(ProtocolError, (bytes) => {
       const { added, dropped } = decodePex(bytes);
@@ -181,6 +194,39 @@ export const TARGETS: readonly Target[] = [
     run: only(undefined, (bytes) => void parseLsdSearch(bytes)),
   },
   { name: 'resume state', seeds: resumeSeeds, run: only(undefined, (bytes) => void decodeResume(bytes, RESUMED)) },
+  {
+    // The checksum stops nearly all damage: here it is right, as of a state that somebody else wrote.
+    name: 'resume state with its checksum',
+    seeds: () => resumeSeeds().map((bytes) => bytes.subarray(0, -CHECKSUM_LENGTH)),
+    run: only(undefined, (body) => {
+      const checksum = createHash('sha1').update(body).digest();
+      const state = decodeResume(Buffer.concat([body, checksum]), RESUMED);
+      if (typeof state === 'string') return;
+      assert.ok(state.have.length === RESUMED.pieceCount && state.unsynced.length === RESUMED.files.length);
+    }),
+  },
+  {
+    name: 'configuration file',
+    seeds: () => [
+      Buffer.from('# mine\nout = ~/x\nport = 6881\nmax-peers = 50\r\nseed = yes\ntracker = http://t.example/a\n'),
+      Buffer.from('\ufeffpeer = [2001:db8::1]:1\npeer = 192.0.2.1:6881\ntimeout = 1.5h\nwindow = 4MiB\ndht = off'),
+    ],
+    run: only(SettingError, (bytes) => {
+      for (const [key, { words }] of parseConfig(OPTIONS, 'config', linesOf(bytes))) {
+        assert.ok(Object.hasOwn(OPTIONS, key) && words.length > 0);
+      }
+    }),
+  },
+  {
+    name: 'names in tar archives',
+    seeds: torrents,
+    run: only(MetainfoError, (bytes) => {
+      for (const { path, length } of decodeMetainfo(bytes).files) {
+        const entry = { path, length, mode: 0o644, mtime: 0 };
+        assert.deepEqual(readTarHeader(tarHeader(entry)), entry);
+      }
+    }),
+  },
 ];
 
 /** Parsers that fail, for the tests of the fuzzer itself. */
@@ -275,7 +321,30 @@ function wireSeeds(): Uint8Array[] {
     encodeMessage(MESSAGE.interested),
     Buffer.alloc(4),
   ];
-  return [Buffer.concat(messages), ...messages];
+  const said = sessions().map((bytes) => bytes.subarray(HANDSHAKE_LENGTH));
+  return [Buffer.concat(messages), ...messages, ...said];
+}
+
+/** What real clients said to a downloader, from their handshake on; see `record.ts`. */
+function sessions(): Buffer[] {
+  return fixtures('.bin');
+}
+
+/** The ids by which the recorder wanted to be sent messages. */
+const METADATA_ID = 1;
+const PEX_ID = 2;
+
+/** Payloads of extended messages in the sessions, by the id that they came under. */
+function recorded(wanted: number): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  for (const bytes of sessions()) {
+    const sink = { onBlock: () => undefined, onBlockBytes: () => undefined, onBlockEnd: () => undefined };
+    const onMessage = (id: number, payload: Uint8Array): void => {
+      if (id === MESSAGE.extended && payload[0] === wanted) found.push(Buffer.from(payload.subarray(1)));
+    };
+    new WireReader(2, sink, { onMessage }).push(bytes, HANDSHAKE_LENGTH, bytes.length);
+  }
+  return found;
 }
 
 /** Splits the bytes in two ways; the messages must be the same. (What is wrong may show a little later in one of them.) */
