@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { BencodeDictionary, decodeAll, encode, type BencodeValue } from '../common/bencode.js';
+import { BencodeError } from '../common/bencode-error.js';
 import { Bitfield } from '../common/bitfield.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
 import { codeOf, diskError } from './disk-error.js';
@@ -47,7 +48,13 @@ export function decodeResume(bytes: Uint8Array, { infoHash, pieceCount, files }:
   const body = bytes.subarray(0, Math.max(0, bytes.length - CHECKSUM_LENGTH));
   const checksum = createHash('sha1').update(body).digest();
   if (!checksum.equals(bytes.subarray(body.length))) return 'it is damaged';
-  const state = decodeAll(body); // our own bytes: the checksum says so
+  let state: BencodeValue;
+  try {
+    state = decodeAll(body);
+  } catch (error) {
+    if (error instanceof BencodeError) return 'it is damaged'; // a checksum is no seal
+    throw error;
+  }
   if (!(state instanceof BencodeDictionary) || state.get('version') !== VERSION) return 'it is of another version';
   if (!isSame(state.get('info hash'), infoHash)) return 'it is of another torrent';
   const pieces = bytesOf(state.get('pieces'));

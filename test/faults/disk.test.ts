@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdir, rename, rm, stat, truncate } from 'node:fs/promises';
-import path from 'node:path';
 import { test } from 'node:test';
 import { randomBytes } from '../helpers/torrent.js';
 import { Scene } from './executable.js';
@@ -10,19 +9,24 @@ import { failingDisk, mounted, whyNoMount, whyNoShim } from './mount.js';
 
 const MIB = 2 ** 20;
 
-/** Bytes that a file system of `size` KiB leaves us: from none to all but the last file's. */
-const SIZES_KIB = [4, 16, 64, 100, 200, 500, 900, 1200, 1600, 2040];
+/** How much was sent, in KiB, when the last room goes. */
+const FULL_AT_KIB = [1, 100, 250, 400, 600, 900, 1200, 1500, 1700, 1900];
 
 test(
-  'a disk that is full at any point ends with 5, and the rerun with room completes',
-  { skip: whyNoMount() },
+  'a disk that others fill at any point ends with 5, and the rerun with room completes',
+  {
+    skip: whyNoMount(),
+  },
   async () => {
-    await using scene = await Scene.open();
+    await using scene = await Scene.open({ peer: { rate: 4 * MIB } });
     await mkdir(scene.out);
-    for (const size of SIZES_KIB) {
-      await using disk = mounted(scene.out, `size=${size}k`);
-      await scene.start(['--quiet']).ends(5, /^torrent-dl: .*(space|room)[^\n]*\n$/);
-      disk.remount('size=8m');
+    for (const at of FULL_AT_KIB) {
+      await using disk = mounted(scene.out, 'size=4m');
+      const run = scene.start(['--quiet']);
+      await scene.sends(at * 1024);
+      const filler = disk.fill();
+      await run.ends(5, /^torrent-dl: .*no space left on device[^\n]*\n/);
+      await rm(filler);
       await scene.start(['--quiet']).ends(0);
       await scene.assertContent();
     }
@@ -126,16 +130,20 @@ test('data that is complete on a read-only disk is complete', { skip: whyNoMount
 });
 
 test(
-  'what a full disk leaves behind is a file of no more than the torrent, and a state',
-  { skip: whyNoMount() },
+  'what a full disk leaves behind is a file of no more than the torrent, and no lock or draft',
+  {
+    skip: whyNoMount(),
+  },
   async () => {
-    await using scene = await Scene.open();
+    await using scene = await Scene.open({ peer: { rate: 4 * MIB } });
     await mkdir(scene.out);
-    await using disk = mounted(scene.out, 'size=1m');
-    await scene.start(['--quiet']).ends(5);
+    await using disk = mounted(scene.out, 'size=4m');
+    const run = scene.start(['--quiet']);
+    await scene.sends(MIB);
+    disk.fill();
+    await run.ends(5);
     const list = spawnSync('find', [scene.out, '-name', '*.lock', '-o', '-name', '*.new'], { encoding: 'utf8' });
     assert.equal(list.stdout, '');
-    assert.ok((await stat(path.join(scene.file))).size <= scene.torrent.totalLength);
-    disk.remount('size=8m');
+    assert.ok((await stat(scene.file)).size <= scene.torrent.totalLength);
   },
 );

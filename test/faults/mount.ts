@@ -20,6 +20,8 @@ export function whyNoShim(): string | false {
 
 export interface Mounted extends AsyncDisposable {
   remount: (options: string) => void;
+  /** Takes all the room that is left; gives the file that did. */
+  fill: () => string;
 }
 
 /** A file system in memory at `folder`. */
@@ -27,6 +29,11 @@ export function mounted(folder: string, options: string): Mounted {
   run('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', folder);
   return {
     remount: (changed) => run('mount', '-o', `remount,${changed}`, folder),
+    fill: () => {
+      const filler = path.join(folder, 'filler');
+      spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k'], { stdio: 'ignore' }); // ends when no more fits
+      return filler;
+    },
     [Symbol.asyncDispose]: () => {
       run('umount', folder);
       return Promise.resolve();
