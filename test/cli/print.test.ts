@@ -27,7 +27,7 @@ async function shell(peer: ScriptedPeer, cwd: string, line: string): Promise<{ c
   const stdio = ['ignore', 'pipe', 'inherit'] as const;
   const child = spawn('bash', ['-c', `set -o pipefail; ${line}`], { cwd, env, stdio: [...stdio], timeout: 30_000 });
   let stdout = '';
-  child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number];
   return { code, stdout };
 }
@@ -49,7 +49,7 @@ test('--print tells a file as soon as it is complete, while the others still com
   const env = { ...process.env, XDG_CONFIG_HOME: '/nonexistent' };
   const child = spawn(process.execPath, [...words, 'x.torrent'], { cwd, env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines: string[] = [];
-  for await (const line of createInterface(child.stdout!)) {
+  for await (const line of createInterface(child.stdout)) {
     lines.push(line);
     if (line !== 'out/-many/-first one') continue;
     assert.ok((await readFile(path.join(cwd, line))).equals(files[0]!.data));
