@@ -1,7 +1,7 @@
 /** docs/json.md says what `--json` prints: no field more, none less, and each of its kind. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
@@ -30,7 +30,7 @@ test('the examples of docs/json.md have the fields that the program prints, and 
 
 /** Lines with every field of every event. */
 async function printAll(): Promise<string> {
-  return (await printDownload()) + (await printFailures()) + printSeveral();
+  return (await printDownload()) + (await printFailures()) + (await printDryRuns()) + printSeveral();
 }
 
 /** From a good peer and one that lies, found by trackers of which one does not answer. */
@@ -58,6 +58,21 @@ async function printFailures(): Promise<string> {
   const broken = await execute([...OPTIONS, 'broken.torrent'], { cwd });
   assert.deepEqual([stalled.code, broken.code], [4, 3]);
   return stalled.stdout + broken.stdout;
+}
+
+/** Of one that would begin, and of one that something is in the way of. */
+async function printDryRuns(): Promise<string> {
+  const torrent = makeTorrent(randomBytes('documented', 100_000));
+  await using seed = await ScriptedPeer.open(torrent);
+  await using tracker = await openTracker({ peers: [seed.address], extra: { incomplete: 2 } });
+  const cwd = await tempFolder();
+  await writeFile(path.join(cwd, 'x.torrent'), torrent.bytes);
+  const words = [...OPTIONS, '--dry-run', '--tracker', tracker.url, 'x.torrent'];
+  const begins = await execute(words, { cwd });
+  await mkdir(path.join(cwd, torrent.name));
+  const blocked = await execute(words, { cwd });
+  assert.deepEqual([begins.code, blocked.code], [0, 5], begins.stderr);
+  return begins.stdout + blocked.stdout;
 }
 
 function printSeveral(): string {
