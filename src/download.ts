@@ -292,6 +292,7 @@ class TorrentDownload implements Download {
       assembler,
       reader: target.reader,
       onPayload: (received, wasted) => this.#tally.addPayload(received, wasted),
+      onBlock: () => this.#tally.addBlock(),
       onUploaded: (length) => this.#tally.addUploaded(length),
       onReadError: (error) => this.#fail(error),
     });

@@ -240,6 +240,7 @@ function withoutData(metainfo: Metainfo): Parameters<Swarm['open']>[0] {
     }),
     reader: { read: () => bug('nobody was told of a piece') },
     onPayload: () => undefined,
+    onBlock: () => undefined,
     onUploaded: () => undefined,
     onReadError: () => undefined,
   };

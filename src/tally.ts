@@ -17,7 +17,7 @@ export class Tally {
   readonly uploadRate = new RateMeter(performance.now());
   #metainfo: Metainfo | undefined;
   /** Zero: since the clock was read last. */
-  #lastPayloadAt = performance.now();
+  #lastBlockAt = performance.now();
 
   /** The torrent is known; nothing of it is there. */
   begin(metainfo: Metainfo): void {
@@ -34,7 +34,11 @@ export class Tally {
     this.downloaded += received;
     this.wasted += wasted;
     this.downloadRate.add(received);
-    if (wasted === 0) this.#lastPayloadAt = 0; // a clock is read by `idleMs`, and not for each block
+  }
+
+  /** A block is whole; parts of blocks may be lost again, for ever. */
+  addBlock(): void {
+    this.#lastBlockAt = 0; // a clock is read by `idleMs`, and not for each block
   }
 
   addUploaded(length: number): void {
@@ -44,12 +48,12 @@ export class Tally {
 
   /** Waiting begins anew: the phase has changed, or nothing has to come. */
   restartIdle(now: number): void {
-    this.#lastPayloadAt = now;
+    this.#lastBlockAt = now;
   }
 
-  /** For how long nothing of use came, as far as calls of this tell. */
+  /** For how long no block came, as far as calls of this tell. */
   idleMs(now: number): number {
-    if (this.#lastPayloadAt === 0) this.#lastPayloadAt = now;
-    return now - this.#lastPayloadAt;
+    if (this.#lastBlockAt === 0) this.#lastBlockAt = now;
+    return now - this.#lastBlockAt;
   }
 }

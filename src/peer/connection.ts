@@ -12,6 +12,7 @@ import { BlockFetcher, type FetchContext } from './fetcher.js';
 import { decodeHandshake, encodeHandshake, HANDSHAKE_LENGTH, type Handshake } from './handshake.js';
 import type { HandedOver, Said } from './resolving-connection.js';
 import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, IDLE_TIMEOUT_MS, KEEP_ALIVE_MS } from './timeouts.js';
+import { TalkLimit } from './talk-limit.js';
 import type { LiveTransport, TransportEvents } from './transport.js';
 import { MOST_QUEUED_REQUESTS, UploadQueue, type BlockReader } from './upload.js';
 import {
@@ -104,11 +105,16 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   #now: number;
   #lastReceivedAt: number;
   #lastSentAt: number;
+  /** Bytes in all, and what it may say beside blocks. */
+  #received = 0;
+  readonly #talk: TalkLimit;
   /** Bytes of the peer's handshake so far. */
   #handshake = new Uint8Array(HANDSHAKE_LENGTH);
   #handshakeEnd = 0;
   /** Pieces that it has and we lack. */
   #interesting = 0;
+  /** It said whether it is interested; looked at once for all messages that came together. */
+  #hasNewInterest = false;
   #pendingHaves: number[] = [];
   #bitfields = 0;
 
@@ -125,6 +131,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     };
     this.#link = new ExtensionLink(this, [metadata, ...swarm.extensions], (bytes, onSent) => this.#send(bytes, onSent));
     this.connectedAtMs = this.#now = this.#lastReceivedAt = this.#lastSentAt = nowMs;
+    this.#talk = new TalkLimit(nowMs);
     this.download = new RateMeter(nowMs);
     this.upload = new RateMeter(nowMs);
   }
@@ -190,6 +197,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     if (this.#phase === 'closed') return;
     this.#now = this.#lastReceivedAt = this.fetcher.nowMs = performance.now();
     this.download.add(length);
+    this.#received += length;
     try {
       const from = this.#phase === 'open' ? 0 : this.#readHandshake(chunk, length);
       if (from < length) this.#reader.push(chunk, from, length);
@@ -199,6 +207,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
       return;
     }
     if (this.fetcher.takeNews()) this.#fill();
+    if (this.#hasNewInterest) this.#swarm.onInterest(this);
+    this.#hasNewInterest = false;
     // Whoever makes us talk and does not listen would fill our memory.
     if (this.transport.unsentLength > MOST_UNSENT) return this.close('it does not read');
     this.#uploads.pump(); // once for all requests that came together
@@ -230,6 +240,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     }
     if (this.#phase !== 'open') return;
     if (silence > IDLE_TIMEOUT_MS) return this.close('silent');
+    if (this.#talk.isExceeded(this.#received - this.fetcher.blockBytes, nowMs))
+      return this.close('a flood of messages');
     this.#flushHaves();
     if (nowMs - this.#lastSentAt > KEEP_ALIVE_MS) this.#send(new Uint8Array(4));
     if (this.fetcher.tick() && log.enabled) log('%s is snubbed', formatAddress(this.address));
@@ -277,7 +289,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
       case MESSAGE.interested:
       case MESSAGE.notInterested:
         this.peerInterested = id === MESSAGE.interested;
-        return this.#swarm.onInterest(this);
+        this.#hasNewInterest = true;
+        return;
       case MESSAGE.have:
         return this.#onHave(readUint32(payload, 0));
       case MESSAGE.bitfield:

@@ -20,7 +20,7 @@ const MOST_BATCH = 64;
 const LEAST_TRIM = 8;
 /** … provided that what it owes would take it so long. */
 const LONG_MS = 2000;
-/** After a reject the peer is left in peace, twice as long each time. */
+/** After a reject, or a choke in answer to requests, the peer is left in peace, twice as long each time. */
 const FIRST_HOLD_MS = 100;
 const LONGEST_HOLD_MS = 30_000;
 
@@ -31,8 +31,10 @@ export interface FetchContext {
   onDuplicate: (fetcher: BlockFetcher, block: number) => void;
   /** There is room for requests and nothing left that nobody was asked for; may push blocks to ask for again. */
   onStarving: (fetcher: BlockFetcher, most: number, out: number[]) => void;
-  /** Payload bytes came, of which so many were of no use. */
+  /** Payload bytes came, of which so many were of no use; 0 of the first when that shows only later. */
   onPayload: (received: number, wasted: number) => void;
+  /** A block is whole that was wanted. */
+  onBlock: () => void;
 }
 
 /** What one peer owes us: asks for blocks, takes them in, and gives up what does not come. */
@@ -50,6 +52,8 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   isSnubbed = false;
   /** Whether it ever brought a block we lacked. */
   isUseful = false;
+  /** Bytes of blocks, wanted or not. */
+  blockBytes = 0;
 
   readonly #context: FetchContext;
   readonly #send: (bytes: Uint8Array) => void;
@@ -60,6 +64,8 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   #block = -1;
   #place = -1;
   #length = 0;
+  /** Where its bytes began; those up to `#place` are lost when the rest does not come. */
+  #start = -1;
   #unrequested = 0;
   #rejects = 0;
   #holdUntilMs = 0;
@@ -92,7 +98,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
       length === assembler.lengthOf(this.#block) &&
       (this.requests.has(this.#block) || this.#late.has(this.#block));
     // It stays owed until its last byte is here: a peer that stops in the middle of it is stalled.
-    if (isExpected) this.#place = assembler.open(this.id, this.#block);
+    if (isExpected) this.#start = this.#place = assembler.open(this.id, this.#block);
     else if (++this.#unrequested > MOST_UNREQUESTED) {
       throw new ProtocolError('ERR_WIRE', 'the peer sends what nobody asked for');
     }
@@ -101,14 +107,21 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   onBlockBytes(chunk: Uint8Array, from: number, to: number): void {
     const length = to - from;
     const { assembler } = this.#context;
+    this.blockBytes += length;
     if (this.#place >= 0 && assembler.isOpen(this.id, this.#block)) {
       assembler.slots.bytes.set(chunk.subarray(from, to), this.#place);
       this.#place += length;
       this.#context.onPayload(length, 0);
     } else {
-      this.#place = -1;
+      this.#lose();
       this.#context.onPayload(length, length);
     }
+  }
+
+  /** The block has no place any more: what came of it was of no use. */
+  #lose(): void {
+    if (this.#place > this.#start) this.#context.onPayload(0, this.#place - this.#start);
+    this.#start = this.#place = -1;
   }
 
   onBlockEnd(): void {
@@ -122,6 +135,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     if (isPlaced) {
       this.isUseful = true;
       this.isSnubbed = false;
+      this.#context.onBlock();
       if (assembler.close(this.id, block, wasOwed)) this.#context.onDuplicate(this, block);
     } else if (wasOwed) assembler.giveBack(block);
     if (!wasOwed) return;
@@ -177,6 +191,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
 
   /** The peer chokes us: what it owes will not come, but for what is under way. */
   onChoke(): void {
+    if (this.requests.size > 0) this.#holdBack();
     this.#giveUp();
   }
 
@@ -187,6 +202,10 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     if (this.#late.remove(block) >= 0 || this.requests.remove(block) < 0) return;
     this.#context.assembler.giveBack(block);
     this.#context.assembler.leave(this);
+    this.#holdBack();
+  }
+
+  #holdBack(): void {
     if (this.nowMs < this.#holdUntilMs) return; // one of many that come together
     this.#holdUntilMs = this.nowMs + Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 2 ** Math.min(this.#rejects++, 10));
   }
@@ -204,6 +223,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   close(): void {
     const { assembler } = this.#context;
     if (this.#place >= 0) assembler.abort(this.id, this.#block);
+    this.#lose();
     for (const block of this.requests.clear()) assembler.giveBack(block);
     assembler.leave(this);
   }

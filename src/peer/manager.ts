@@ -55,6 +55,8 @@ export interface PeerManagerOptions {
   readonly exchange?: PeerExchange | undefined;
   /** Payload bytes came, of which so many were of no use. */
   readonly onPayload: (received: number, wasted: number) => void;
+  /** A block is whole that was wanted. */
+  readonly onBlock: () => void;
   readonly onUploaded: (length: number) => void;
   readonly onReadError: (error: unknown) => void;
   readonly onBanned: (address: PeerAddress) => void;
@@ -270,6 +272,10 @@ export class PeerManager implements Swarm, AsyncDisposable {
 
   onPayload(received: number, wasted: number): void {
     this.#options.onPayload(received, wasted);
+  }
+
+  onBlock(): void {
+    this.#options.onBlock();
   }
 
   onUploaded(_connection: PeerConnection, length: number): void {

@@ -7,6 +7,7 @@ import { METADATA_EXTENSION } from './extension/metadata.js';
 import { decodeHandshake, encodeHandshake, type Handshake } from './handshake.js';
 import { Recorder, type RecorderEvents } from './recorder.js';
 import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, IDLE_TIMEOUT_MS, KEEP_ALIVE_MS } from './timeouts.js';
+import { TalkLimit } from './talk-limit.js';
 import type { LiveTransport, TransportEvents } from './transport.js';
 import { MOST_QUEUED_REQUESTS } from './upload.js';
 import { encodeExtended, encodeMessage, encodePort, MESSAGE, readUint16 } from './wire.js';
@@ -64,6 +65,8 @@ export class ResolvingConnection implements TransportEvents, RecorderEvents, Ext
   #said: Said = 'nothing';
   #lastReceivedAt: number;
   #lastSentAt: number;
+  #received = 0;
+  readonly #talk: TalkLimit;
 
   constructor(id: number, swarm: ResolvingSwarm, nowMs: number) {
     this.id = id;
@@ -74,6 +77,7 @@ export class ResolvingConnection implements TransportEvents, RecorderEvents, Ext
       onMessage: (_: ExtensionPeer, payload: Uint8Array) => swarm.onMetadata(this, payload),
     };
     this.#link = new ExtensionLink(this, [metadata, ...swarm.extensions], (bytes, onSent) => this.#send(bytes, onSent));
+    this.#talk = new TalkLimit(nowMs);
     this.connectedAtMs = this.usefulAtMs = this.#lastReceivedAt = this.#lastSentAt = nowMs;
   }
 
@@ -125,6 +129,7 @@ export class ResolvingConnection implements TransportEvents, RecorderEvents, Ext
     }
     if (this.#phase !== 'open') return;
     if (silence > IDLE_TIMEOUT_MS) return this.close('silent');
+    if (this.#talk.isExceeded(this.#received, nowMs)) return this.close('a flood of messages');
     if (nowMs - this.#lastSentAt > KEEP_ALIVE_MS) this.#send(new Uint8Array(4));
   }
 
@@ -139,6 +144,7 @@ export class ResolvingConnection implements TransportEvents, RecorderEvents, Ext
   onBytes(chunk: Uint8Array, length: number): void {
     if (this.#phase === 'closed') return;
     this.#lastReceivedAt = performance.now();
+    this.#received += length;
     try {
       this.#recorder.push(chunk, length);
     } catch (error) {

@@ -80,6 +80,7 @@ export function benchFetch(): Figure[] {
         onDuplicate: () => undefined,
         onStarving: () => undefined,
         onPayload: () => undefined,
+        onBlock: () => undefined,
       };
       const fetcher = new BlockFetcher(1, have, context, 0, () => undefined);
       const reader = new WireReader(have.bytes.length, fetcher, { onMessage: () => undefined });

@@ -230,11 +230,18 @@ const blocks: readonly HostilePeer[] = [
     }),
   },
   {
-    name: 'stops in each first block',
+    name: 'stops in its first block',
     threat: 'P5',
-    script: answering((visit, index, begin, length) =>
-      visit.say(block(index, begin, noise.subarray(0, length)).subarray(0, 999)),
-    ),
+    script: (visit) => {
+      visit.pretend();
+      visit.onMessage = (id, payload) => {
+        if (id !== MESSAGE.request) return;
+        visit.say(
+          block(payload.readUInt32BE(0), payload.readUInt32BE(4), noise.subarray(0, 16 * KIB)).subarray(0, 999),
+        );
+        visit.onMessage = () => undefined;
+      };
+    },
   },
   {
     name: 'rejects each request twice',
@@ -318,6 +325,7 @@ const extended: readonly HostilePeer[] = [
   {
     name: 'sends extension handshakes without end',
     threat: 'P8',
+    isDropped: true,
     script: pouring(() => encodeExtended(0, bencode.encode({ m: { ut_pex: 5, ut_metadata: 6 }, p: 6881 }))),
   },
   {

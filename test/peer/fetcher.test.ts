@@ -23,7 +23,17 @@ function openFetcher() {
   picker.addPeer(have);
   const sent: { id: number; index: number; begin: number }[] = [];
   let starved = 0;
-  const context = { assembler, onDuplicate: () => undefined, onStarving: () => starved++, onPayload: () => undefined };
+  const payload = { received: 0, wasted: 0, blocks: 0 };
+  const context = {
+    assembler,
+    onDuplicate: () => undefined,
+    onStarving: () => starved++,
+    onPayload: (received: number, wasted: number) => {
+      payload.received += received;
+      payload.wasted += wasted;
+    },
+    onBlock: () => payload.blocks++,
+  };
   const fetcher = new BlockFetcher(1, have, context, 0, (bytes) => {
     for (let at = 0; at < bytes.length; at += REQUEST_LENGTH) {
       sent.push({ id: bytes[at + 4]!, index: readUint32(bytes, at + 5), begin: readUint32(bytes, at + 9) });
@@ -34,7 +44,7 @@ function openFetcher() {
     fetcher.onBlockBytes(new Uint8Array(BLOCK_LENGTH), 0, BLOCK_LENGTH);
     fetcher.onBlockEnd();
   };
-  return { fetcher, sent, bring, starved: () => starved };
+  return { fetcher, sent, bring, payload, starved: () => starved };
 }
 
 test('a reject that answers a cancel does not touch the same block asked for again', () => {
@@ -129,4 +139,33 @@ test('a snubbed peer is not asked for what others owe, and when it last brought 
   fetcher.requests.clear();
   fetcher.fill();
   assert.equal(starved(), before);
+});
+
+test('a choke in answer to requests holds the next ones back, ever longer, until a block comes', () => {
+  const { fetcher, sent, bring } = openFetcher();
+  let asked = 0;
+  for (let round = 0; round < 100; round++) {
+    fetcher.onChoke();
+    fetcher.fill();
+    asked += sent.splice(0).length > 0 ? 1 : 0;
+    fetcher.nowMs += 10;
+  }
+  assert.ok(asked <= 5, `asked ${asked} times in a second`);
+  fetcher.nowMs += 60_000;
+  fetcher.fill();
+  bring(sent.splice(0)[0]!);
+  fetcher.onChoke();
+  fetcher.nowMs += 150;
+  fetcher.fill();
+  assert.ok(sent.length > 0);
+});
+
+test('the part of a block whose rest never comes is counted as wasted, and is no progress', () => {
+  const { fetcher, sent, payload } = openFetcher();
+  fetcher.fill();
+  const { index, begin } = sent[0]!;
+  fetcher.onBlock(index, begin, BLOCK_LENGTH);
+  fetcher.onBlockBytes(new Uint8Array(1000), 0, 1000);
+  fetcher.close();
+  assert.deepEqual(payload, { received: 1000, wasted: 1000, blocks: 0 });
 });

@@ -275,6 +275,7 @@ function openLine(metainfo: Metainfo, pool: AddressPool, onDisk: readonly number
     maxPeers: 20,
     pool,
     onPayload: () => undefined,
+    onBlock: () => undefined,
     onUploaded: () => undefined,
     onReadError: () => undefined,
     onBanned: () => undefined,

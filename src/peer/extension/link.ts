@@ -1,9 +1,13 @@
 import type { PeerAddress } from '../../common/address.js';
+import { ProtocolError } from '../../common/errors.js';
 import { encodeExtended } from '../wire.js';
 import { decodeExtensionHandshake, type ExtensionHandshake } from './handshake.js';
 
 /** Our ids of extended messages. A peer may have others for the same names. */
 export const EXTENSION_ID = { ut_pex: 1, ut_metadata: 3 } as const;
+
+/** A later handshake may add to the first, but nobody has so much to add. */
+const MOST_HANDSHAKES = 32;
 
 /** A connected peer as an extension sees it. */
 export interface ExtensionPeer {
@@ -33,6 +37,7 @@ export class ExtensionLink {
   handshake: ExtensionHandshake | undefined;
   readonly #peer: ExtensionPeer;
   readonly #extensions: readonly Extension[];
+  #handshakes = 0;
   readonly #write: (bytes: Uint8Array, onSent?: () => void) => void;
 
   constructor(
@@ -64,6 +69,8 @@ export class ExtensionLink {
       this.#extensions.find((extension) => extension.id === id)?.onMessage(this.#peer, payload);
       return undefined;
     }
+    if (++this.#handshakes > MOST_HANDSHAKES)
+      throw new ProtocolError('ERR_EXTENSION', 'a flood of extension handshakes');
     this.handshake = decodeExtensionHandshake(payload, this.handshake);
     return this.handshake;
   }
