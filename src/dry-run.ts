@@ -71,8 +71,8 @@ export async function checkDownload(
   for (const text of [...new Set([...torrent.warnings, ...metainfo.warnings])]) {
     options.onNotice?.({ level: 'warning', text });
   }
-  const { out = '.', atomic = false, signal } = options;
-  const disk = await preview(metainfo, out, { isAtomic: atomic, signal });
+  const { out = '.', atomic = false, recheck = false, signal } = options;
+  const disk = await preview(metainfo, out, { isAtomic: atomic, recheck, signal });
   const isComplete = disk.proven.isFull && disk.clashes.length === 0;
   const answers = isComplete ? NOBODY_ASKED : await inquiry.ask(metainfo, disk.proven);
   const problem = diskProblem(out, disk) ?? answers.problem;

@@ -138,6 +138,8 @@ test('what is complete by its resume state is done, and nobody is asked', () =>
     assert.equal(outcome(result), 'begins');
     assert.ok(result.isComplete);
     assert.equal(result.disk.provenLength, torrent.totalLength);
+    const recheck = await check(out, { recheck: true });
+    assert.deepEqual([recheck.disk.provenLength, recheck.disk.unprovenLength], [0, torrent.totalLength]);
     assert.equal(seed.connections, 1);
   }));
 
@@ -170,7 +172,9 @@ test('everything in the way is listed, and the first is the problem', () =>
       assert.ok(result.disk.clashes.every(({ name }) => name === 'DiskError'));
     }
     await writeFile(path.join(folder, 'file'), '');
-    assert.equal(outcome(await check(path.join(folder, 'file'))), 'ERR_IN_THE_WAY');
+    const noFolder = await check(path.join(folder, 'file'));
+    assert.equal(outcome(noFolder), 'ERR_IN_THE_WAY');
+    assert.equal(noFolder.disk.clashes.length, 1);
     assert.equal(outcome(await check(path.join(folder, 'file/below'))), 'ERR_IN_THE_WAY');
   }));
 

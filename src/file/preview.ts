@@ -30,11 +30,18 @@ export interface Preview {
   readonly space: Space | undefined;
 }
 
+export interface PreviewOptions {
+  readonly isAtomic?: boolean;
+  /** Everything would be hashed, whatever the resume state says. */
+  readonly recheck?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Looks at the place of a torrent below `out`; reads no data and changes nothing. @throws the signal's reason */
 export async function preview(
   metainfo: Metainfo,
   out: string,
-  { isAtomic = false, signal }: { readonly isAtomic?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  { isAtomic = false, recheck = false, signal }: PreviewOptions = {},
 ): Promise<Preview> {
   const clashes: DiskError[] = [];
   const note = (error: unknown): undefined => {
@@ -42,15 +49,16 @@ export async function preview(
     clashes.push(error);
   };
   await requireFolder(out).catch(note);
+  const isFolder = clashes.length === 0; // below anything else there is nothing to look at
   if (metainfo.name.toLowerCase() === STATE_FOLDER) {
     note(new DiskError('ERR_IN_THE_WAY', `cannot write "${metainfo.name}": the name is taken for our own state`));
   }
   const holder = await FileLock.heldBy(out, metainfo.name);
   if (holder) note(holder);
   const folder = isAtomic ? ((await findStaged(metainfo, out).catch(note)) ?? out) : out;
-  const sights = (await survey(folder, metainfo.files, signal).catch(note)) ?? [];
+  const sights = isFolder ? ((await survey(folder, metainfo.files, signal).catch(note)) ?? []) : [];
   if (clashes.length === 0) clashes.push(...obstacles(metainfo, folder, sights));
-  const { proven, length } = await findPieces(metainfo, folder, sights);
+  const { proven, length } = await findPieces(metainfo, folder, sights, recheck);
   return {
     clashes,
     proven,
@@ -98,6 +106,7 @@ async function findPieces(
   metainfo: Metainfo,
   folder: string,
   sights: readonly Sight[],
+  recheck: boolean,
 ): Promise<{ readonly proven: Bitfield; readonly length: number }> {
   const { files, pieceCount } = metainfo;
   const stamps = new FileStamps(files.length);
@@ -113,7 +122,7 @@ async function findPieces(
     },
   );
   if (there.length === 0) return { proven: new Bitfield(pieceCount), length: 0 };
-  const state = await readResume(folder, metainfo, () => undefined);
+  const state = recheck ? undefined : await readResume(folder, metainfo, () => undefined);
   return planCheck(metainfo, new FileLayout(metainfo, files), stamps, state, bootId());
 }
 

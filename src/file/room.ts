@@ -81,5 +81,6 @@ export class PiecesWithoutRoom {
   #tryOne(): void {
     const next = this.#waiting.shift();
     if (next) this.#write(next.slot, next.index);
+    else this.close(); // the last one tried did not come back: it had another fault
   }
 }
