@@ -16,7 +16,7 @@ export interface MetainfoFile {
 
 /** What a `.torrent` says, checked; everything behind the decoder trusts it. */
 export interface Metainfo {
-  /** Name of the single file or of the root folder, safe on disk. */
+  /** Name of the single file or of the root folder, safe on disk; after `arrange` only what the torrent is called. */
   readonly name: string;
   /** Whether `files` lie in a folder `name` (every `path` then begins with it). */
   readonly isMultiFile: boolean;

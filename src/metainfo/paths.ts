@@ -98,6 +98,27 @@ export function findCaseCollisions(paths: readonly string[]): string[] {
   return paths.filter((path, index) => path !== placed[index]);
 }
 
+/**
+ * The first two of `paths`, in their components, that want one place; also when one is a folder of the other's path.
+ * Where disks fold case so does this.
+ */
+export function findClash(
+  paths: readonly (readonly string[])[],
+  platform: NodeJS.Platform = process.platform,
+): readonly [one: number, other: number] | undefined {
+  const foldsCase = platform === 'win32' || platform === 'darwin';
+  const placed = placeAll(paths, foldsCase);
+  const fold = (names: readonly string[]): string => (foldsCase ? foldName(names.join('/')) : names.join('/'));
+  const other = placed.findIndex((path, index) => path !== paths[index]!.join('/'));
+  if (other < 0) return undefined;
+  const place = fold(paths[other]!);
+  const one = paths.findIndex((names, index) => {
+    const path = fold(names);
+    return index !== other && (path === place || path.startsWith(`${place}/`));
+  });
+  return [one, other];
+}
+
 /** Rule 4. */
 function shortenPath(names: readonly string[]): readonly string[] {
   const bytes = names.reduce((sum, name) => sum + Buffer.byteLength(name) + 1, -1);
