@@ -12,6 +12,18 @@ import type { SourceStatus } from './tracker/source.js';
 export interface DownloadOptions extends DiscoveryOptions {
   /** Folder to write below; made when missing. Default: the current one. */
   readonly out?: string;
+  /** Files to fetch: globs and lists of indexes, see `Selection`. Default: what a magnet link says (BEP 53), else all. */
+  readonly select?: readonly string[];
+  /** Files to leave out, in the same way. */
+  readonly exclude?: readonly string[];
+  /** Only the largest of the files that are left. */
+  readonly largest?: boolean;
+  /** What the torrent's folder or its only file is called instead; see `Arrangement`. */
+  readonly name?: string;
+  /** Folders to take off the beginning of each path. */
+  readonly stripComponents?: number;
+  /** Take off all folders. */
+  readonly flatten?: boolean;
   /** Writes the data to a stream instead: no folder is touched, no state kept, and nothing seeded. */
   readonly output?: OutputOptions;
   /** Keeps the files in a hidden folder until all is complete, and then puts them in place with one rename. */
@@ -71,7 +83,7 @@ export interface OutputOptions {
   readonly stream: Writable;
   /** An archive in the pax format instead of a single file's bytes. */
   readonly isTar?: boolean;
-  /** The one file that leaves, by its place in `Metainfo.files`; needed when there are several and no archive is made. */
+  /** The one file that leaves, by its place in `Metainfo.files`; it goes before `select`. */
   readonly file?: number;
   /** Bytes of the torrent's data, from the first that has not left, that may be fetched. Default 64 MiB. */
   readonly windowLength?: number;
@@ -87,6 +99,7 @@ export interface Notice {
 export interface DownloadStats {
   readonly phase: Phase;
   readonly name: string;
+  /** Of the files that are wanted, as are `haveLength` and the pieces. */
   readonly totalLength: number;
   /** Bytes verified and on disk, or handed to the output stream. */
   readonly haveLength: number;
@@ -113,7 +126,7 @@ export interface DownloadStats {
 
 /** One running download. Closing it says goodbye to peers and trackers (within 3 s) and saves the resume state. */
 export interface Download extends AsyncDisposable {
-  /** What is downloaded; undefined until it was read. */
+  /** What is downloaded, with its files where they are written; undefined until it was read. */
   readonly metainfo: Metainfo | undefined;
   /** Every wanted byte is verified and on disk, or in the output stream; rejects with the error that ended the download. */
   readonly done: Promise<void>;

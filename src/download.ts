@@ -17,6 +17,7 @@ import { PieceAssembler } from './piece/assembler.js';
 import { PiecePicker } from './piece/picker.js';
 import { Slots } from './piece/slots.js';
 import { mayFollow, type Phase } from './phase.js';
+import { planFiles, type FilePlan } from './plan.js';
 import { keepMetainfo, keptMetainfo, metainfoOf } from './resolve.js';
 import { Session } from './session.js';
 import { SourceNews } from './news.js';
@@ -77,8 +78,6 @@ class TorrentDownload implements Download {
   #picker: PiecePicker | undefined;
   #swarm: Swarm | undefined;
   #port = 0;
-  /** Some pieces are not fetched, for none of their bytes are wanted. */
-  #isPartial = false;
   readonly #news = new SourceNews();
   #isLonely = false;
   /** Somebody was told that nothing comes. */
@@ -112,7 +111,7 @@ class TorrentDownload implements Download {
   stats(): DownloadStats {
     const now = performance.now();
     const { have, haveLength, corruptPieces, downloaded, uploaded, wasted, downloadRate, uploadRate } = this.#tally;
-    const totalLength = this.metainfo?.totalLength ?? 0;
+    const totalLength = this.#tally.wantedLength ?? this.metainfo?.totalLength ?? 0;
     const downloadPerSecond = downloadRate.perSecond(now);
     const left = totalLength - haveLength;
     return {
@@ -121,7 +120,7 @@ class TorrentDownload implements Download {
       totalLength,
       haveLength,
       checked: this.#checked,
-      pieceCount: have.length,
+      pieceCount: this.#tally.wantedPieces,
       havePieces: have.count,
       corruptPieces,
       downloaded,
@@ -182,13 +181,17 @@ class TorrentDownload implements Download {
     if (this.#hasEnded()) return;
     const swarm = (this.#swarm = this.#openSwarm(session));
     void swarm.addNamed(this.#options.peers ?? []);
-    const metainfo = (this.metainfo = isMagnetLink(torrent) ? await this.#resolve(torrent, swarm) : torrent);
-    this.#tally.begin(metainfo);
+    const isLink = isMagnetLink(torrent);
+    const plan = this.#plan(
+      isLink ? await this.#resolve(torrent, swarm) : torrent,
+      isLink ? torrent.selectOnly : undefined,
+    );
+    const metainfo = (this.metainfo = plan.metainfo);
     this.#options.onMetadata?.(metainfo);
-    const line = await this.#openLine(metainfo, session);
+    const line = await this.#openLine(plan, session);
     await this.#check(line);
     if (this.#hasEnded()) return;
-    const isComplete = this.#tally.have.isFull;
+    const { isComplete } = this.#tally;
     if (!isComplete) await line.target.requireRoom(this.#tally.have);
     if (this.#hasEnded()) return;
     if (isComplete) this.#complete();
@@ -241,7 +244,11 @@ class TorrentDownload implements Download {
     return this.#phase === 'stopped' || this.#phase === 'failed';
   }
 
-  async #openLine(metainfo: Metainfo, session: Session): Promise<Line> {
+  #plan(metainfo: Metainfo, selectOnly: Magnet['selectOnly']): FilePlan {
+    return planFiles(metainfo, this.#options, selectOnly, (text) => this.#notice('warning', text));
+  }
+
+  async #openLine({ metainfo, chosen }: FilePlan, session: Session): Promise<Line> {
     const { output, sequential = false } = this.#options;
     const slots = new Slots(metainfo, output?.windowLength);
     const context: TargetContext = {
@@ -257,8 +264,11 @@ class TorrentDownload implements Download {
       onFile: this.#options.onFile && ((file) => this.#onFile(metainfo, file)),
       onNotice: (text) => this.#notice('warning', text),
     };
-    const target = output ? openStream(metainfo, output, context) : await openFiles(metainfo, this.#options, context);
+    const target = output
+      ? openStream(metainfo, chosen, output, context)
+      : await openFiles(metainfo, chosen, this.#options, context);
     this.#target = this.#closers.use(target);
+    this.#tally.begin(target.wanted);
     const window = output ? slots.count : undefined;
     const picker = (this.#picker = new PiecePicker(metainfo.pieceCount, { sequential, window }));
     const assembler = new PieceAssembler(metainfo, picker, slots, {
@@ -271,23 +281,27 @@ class TorrentDownload implements Download {
 
   async #check({ target, metainfo, picker }: Line): Promise<void> {
     this.#setPhase('checking');
-    const found = await target.sink.check({
+    const { settled } = this.#tally;
+    for (let index = 0; index < metainfo.pieceCount; index++) if (settled.has(index)) picker.skip(index);
+    const { have, readable } = await target.sink.check({
       recheck: this.#options.recheck ?? false,
       signal: this.#stopped.signal,
       onProgress: (checked, total) => (this.#checked = total > 0 ? checked / total : 1),
     });
-    this.#isPartial = !target.keepsPieces && found.count > 0;
     for (let index = 0; index < metainfo.pieceCount; index++) {
-      if (!found.has(index)) continue;
+      if (!have.has(index)) continue;
       picker.markDone(index);
-      this.#tally.addPiece(index);
+      this.#tally.addPiece(index, readable.has(index));
     }
   }
 
   async #openPeers({ metainfo, picker, assembler, target }: Line, swarm: Swarm): Promise<void> {
+    const { readable, settled } = this.#tally;
+    const { length } = settled;
     await swarm.open({
       metainfo,
-      have: target.keepsPieces ? this.#tally.have : new Bitfield(metainfo.pieceCount),
+      have: target.keepsPieces ? readable : new Bitfield(length),
+      settled: target.keepsPieces ? settled : new Bitfield(length, settled.bytes),
       picker,
       assembler,
       reader: target.reader,
@@ -300,7 +314,8 @@ class TorrentDownload implements Download {
 
   #totals(): TransferTotals {
     const { uploaded, downloaded, haveLength } = this.#tally;
-    const left = this.metainfo ? this.metainfo.totalLength - haveLength : UNKNOWN_LEFT;
+    const { wantedLength } = this.#tally;
+    const left = wantedLength === undefined ? UNKNOWN_LEFT : wantedLength - haveLength;
     return { uploaded, downloaded, left };
   }
 
@@ -316,7 +331,7 @@ class TorrentDownload implements Download {
     this.#tally.addPiece(index);
     if (target.keepsPieces) this.#swarm?.peers?.broadcastHave(index);
     else this.#swarm?.refill();
-    if (this.#tally.have.isFull) this.#complete();
+    if (this.#tally.isComplete) this.#complete();
   }
 
   #onFile({ files }: Metainfo, index: number): void {
@@ -325,7 +340,7 @@ class TorrentDownload implements Download {
   }
 
   #complete(): void {
-    if (this.#phase === 'downloading' && !this.#isPartial) this.#swarm?.completed();
+    if (this.#phase === 'downloading' && this.#tally.have.isFull) this.#swarm?.completed();
     this.#setPhase('seeding');
     this.#swarm?.peers?.dropSeeds();
     this.#target?.sink.finish(this.#tally.have).then(this.#resolveDone, (error: unknown) => this.#fail(error));
@@ -397,9 +412,9 @@ class TorrentDownload implements Download {
 
   /** Who has what we lack; a stream is helped by those only that have the piece which is due. */
   #isHolder(): (peer: PeerConnection) => boolean {
-    const { have } = this.#tally;
+    const { settled } = this.#tally;
     let due = 0;
-    while (have.has(due)) due++;
+    while (settled.has(due)) due++;
     return (peer) => (this.#target?.keepsPieces ? peer.amInterested : peer.have.has(due));
   }
 

@@ -7,9 +7,10 @@ import { FileReader } from './file/reader.js';
 import { untilRoom } from './file/room.js';
 import { requireSpace } from './file/space.js';
 import { StagedFiles } from './file/staged-files.js';
-import { planFile, planTar } from './file/stream-plan.js';
+import { filesOf, planFile, planTar } from './file/stream-plan.js';
 import { StreamWriter } from './file/stream-writer.js';
 import type { DiskThreads } from './file/threads.js';
+import { Wanted } from './file/wanted.js';
 import { FileWriter } from './file/writer.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import type { BlockReader } from './peer/upload.js';
@@ -20,6 +21,7 @@ const LONGEST_WINDOW = 4 * 1024 ** 3;
 
 /** Where a download's pieces go: to files below a folder, or in order to a stream. */
 export interface Target extends AsyncDisposable {
+  readonly wanted: Wanted;
   readonly sink: PieceSink;
   readonly reader: BlockReader;
   /** Whether pieces can be read again once they are done, so that peers may be told of them. */
@@ -56,46 +58,55 @@ export function checkOutput({ windowLength }: OutputOptions, isSeeding: boolean)
 }
 
 /**
+ * Writes the files in `chosen`, or all.
  * @throws {DiskError} when the place below `out` is taken or cannot be written to
  * @throws {UsageError} when the torrent cannot be put in place at once
  */
 export async function openFiles(
   metainfo: Metainfo,
+  chosen: Bitfield | undefined,
   { out = '.', atomic = false, onDiskFull }: Pick<DownloadOptions, 'out' | 'atomic' | 'onDiskFull'>,
   { threads, slots: { memory, slotLength }, signal, onPiece, onFile, onNotice }: TargetContext,
 ): Promise<Target> {
   const onWaiting = ({ message }: DiskError): void => onNotice(`${message}; waiting until there is room`);
   const withRoom = <T>(attempt: () => Promise<T>): Promise<T> =>
     onDiskFull === 'wait' ? untilRoom(attempt, { signal, onWaiting }) : attempt();
-  const options = { threads, memory, slotLength, onPiece, onNotice, onDiskFull, ...(onFile && { onFile }) };
+  const wanted = new Wanted(metainfo, chosen);
+  const options = { threads, memory, slotLength, wanted, onPiece, onNotice, onDiskFull, ...(onFile && { onFile }) };
   const closers = new Closers();
   const openStaged = () => StagedFiles.open(metainfo, out, options);
   const open = () => FileWriter.open(metainfo, out, options);
   const sink = closers.use(await withRoom<FileWriter | StagedFiles>(atomic ? openStaged : open));
   return {
+    wanted,
     sink,
-    reader: sink instanceof StagedFiles ? sink : closers.use(new FileReader(metainfo, out)),
+    reader: sink instanceof StagedFiles ? sink : closers.use(new FileReader(metainfo, out, wanted)),
     keepsPieces: true,
     get isWaiting() {
       return sink.isWaitingForRoom;
     },
-    requireRoom: (have) => withRoom(() => requireSpace(sink.folder, { metainfo, have })),
+    requireRoom: (have) =>
+      withRoom(() => requireSpace(sink.folder, { metainfo, have, isWanted: (file) => wanted.files.has(file) })),
     [Symbol.asyncDispose]: () => closers[Symbol.asyncDispose](),
   };
 }
 
-/** @throws {UsageError} when the torrent has several files, and neither one nor an archive was asked for */
+/**
+ * Writes the file or files in `chosen`, or all, to a stream.
+ * @throws {UsageError} when there are several, and neither one nor an archive was asked for
+ */
 export function openStream(
   metainfo: Metainfo,
+  chosen: Bitfield | undefined,
   { stream: output, isTar = false, file }: OutputOptions,
   { threads, slots: { memory, slotLength }, onPiece, onHeld, onError, onFile }: TargetContext,
 ): Target {
-  const plan = isTar
-    ? planTar(metainfo, file === undefined ? undefined : (at) => at === file)
-    : planFile(metainfo, file);
+  const isWanted = (at: number): boolean => (file === undefined ? (chosen?.has(at) ?? true) : at === file);
+  const plan = isTar ? planTar(metainfo, isWanted) : planFile(metainfo, file, isWanted);
   const context = { threads, memory, slotLength, plan, output, onPiece, onHeld, onError, ...(onFile && { onFile }) };
   const sink = new StreamWriter(metainfo, context);
   return {
+    wanted: new Wanted(metainfo, filesOf(plan, metainfo)),
     sink,
     reader: { read: () => bug('nobody was told of a piece') },
     keepsPieces: false,

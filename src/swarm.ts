@@ -37,7 +37,16 @@ export interface SwarmContext {
 /** What connections exchange pieces with, once the info dictionary is here. */
 export type Exchange = Pick<
   PeerManagerOptions,
-  'metainfo' | 'have' | 'picker' | 'assembler' | 'reader' | 'onPayload' | 'onBlock' | 'onUploaded' | 'onReadError'
+  | 'metainfo'
+  | 'have'
+  | 'settled'
+  | 'picker'
+  | 'assembler'
+  | 'reader'
+  | 'onPayload'
+  | 'onBlock'
+  | 'onUploaded'
+  | 'onReadError'
 >;
 
 /** Looks for peers and keeps connections to them: first for the info dictionary of a magnet link, then for pieces. */

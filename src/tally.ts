@@ -1,13 +1,17 @@
 /** What a download counts. */
 import { Bitfield } from './common/bitfield.js';
-import { lengthOfPiece } from './common/pieces.js';
 import { RateMeter } from './common/rate.js';
-import type { Metainfo } from './metainfo/metainfo.js';
+import type { Wanted } from './file/wanted.js';
 
 /** The pieces that we have, and the bytes that went either way in this run. */
 export class Tally {
-  /** The pieces that are verified and on disk, or handed to the output stream. */
+  /** The wanted pieces that are verified, and all that is wanted of them is on disk or was handed to the output stream. */
   have = new Bitfield(0);
+  /** Those of them that can be read whole: peers are told of these. */
+  readable = new Bitfield(0);
+  /** Pieces that need not be fetched: those in `have`, and those that nobody wants. */
+  settled = new Bitfield(0);
+  /** Bytes of wanted files. */
   haveLength = 0;
   corruptPieces = 0;
   downloaded = 0;
@@ -15,18 +19,40 @@ export class Tally {
   wasted = 0;
   readonly downloadRate = new RateMeter(performance.now());
   readonly uploadRate = new RateMeter(performance.now());
-  #metainfo: Metainfo | undefined;
+  #wanted: Wanted | undefined;
   /** Zero: since the clock was read last. */
   #lastBlockAt = performance.now();
 
-  /** The torrent is known; nothing of it is there. */
-  begin(metainfo: Metainfo): void {
-    this.#metainfo = metainfo;
-    this.have = new Bitfield(metainfo.pieceCount);
+  /** It is known what is wanted; nothing of it is there. */
+  begin(wanted: Wanted): void {
+    this.#wanted = wanted;
+    const { length } = wanted.pieces;
+    this.have = new Bitfield(length);
+    this.readable = new Bitfield(length);
+    this.settled = new Bitfield(length);
+    for (let index = 0; index < length; index++) if (!wanted.pieces.has(index)) this.settled.add(index);
   }
 
-  addPiece(index: number): void {
-    if (this.have.add(index)) this.haveLength += lengthOfPiece(this.#metainfo!, index);
+  /** Bytes of wanted files, there or not; undefined before `begin`. */
+  get wantedLength(): number | undefined {
+    return this.#wanted?.totalLength;
+  }
+
+  /** How many pieces are wanted. */
+  get wantedPieces(): number {
+    return this.#wanted?.pieces.count ?? 0;
+  }
+
+  /** Whether nothing is left to fetch. */
+  get isComplete(): boolean {
+    return this.settled.isFull;
+  }
+
+  /** A wanted piece was verified. */
+  addPiece(index: number, isReadable = true): void {
+    if (isReadable) this.readable.add(index);
+    this.settled.add(index);
+    if (this.have.add(index)) this.haveLength += this.#wanted!.lengthOf(index);
   }
 
   /** Payload came, of which `wasted` bytes were of no use. */

@@ -4,6 +4,7 @@ import type { Metainfo } from '../metainfo/metainfo.js';
 import type { FileLayout } from './layout.js';
 import type { ResumeState } from './resume.js';
 import type { FileStamps } from './stamps.js';
+import type { Wanted } from './wanted.js';
 
 /** Bytes that a thread hashes for one job: some 10 ms of work, so that an abort is heard and progress moves. */
 const JOB_LENGTH = 16 * 1024 * 1024;
@@ -11,6 +12,14 @@ const JOB_LENGTH = 16 * 1024 * 1024;
 const UNTOUCHED = 0; // nothing on disk speaks against what the resume state says of it
 const HASH = 1; // all of it is there, and of some file nobody knows whether it is right
 const MISSING = 2; // some of it is not there
+
+/** What a check begins with. */
+export interface Found {
+  readonly wanted: Wanted;
+  /** The wanted files as they are on disk. */
+  readonly disk: FileStamps;
+  readonly hasSide: boolean;
+}
 
 /** What a check has to do. */
 export interface CheckPlan {
@@ -23,13 +32,14 @@ export interface CheckPlan {
 }
 
 /**
- * Sorts the pieces by what is on disk. A file speaks for the resume state when its stamp is the noted one, and, if its
+ * Sorts the wanted pieces by what is on disk. Of a boundary piece the resume state proves what is wanted of it; to hash it
+ * the side file is needed (`hasSide`). A file speaks for the resume state when its stamp is the noted one, and, if its
  * data may not have reached the disk then, when the machine has been up since.
  */
 export function planCheck(
   metainfo: Metainfo,
   layout: FileLayout,
-  disk: FileStamps,
+  { wanted, hasSide, disk }: Found,
   state: ResumeState | undefined,
   boot: string,
 ): CheckPlan {
@@ -37,7 +47,7 @@ export function planCheck(
   const fates = new Uint8Array(pieceCount);
   const isSameBoot = state?.boot === boot;
   for (const [file, { length, offset, isPadding }] of metainfo.files.entries()) {
-    if (length === 0 || isPadding) continue;
+    if (length === 0 || isPadding || !wanted.files.has(file)) continue;
     const isTrusted = state?.stamps.equals(file, disk) === true && (isSameBoot || !state.unsynced.has(file));
     if (isTrusted) continue;
     const { first, last } = layout.piecesOf(file);
@@ -50,6 +60,8 @@ export function planCheck(
   }
   const proven = new Bitfield(pieceCount);
   for (let index = 0; index < pieceCount; index++) {
+    const isBeyondProof = !hasSide && fates[index] === HASH && wanted.boundary.has(index);
+    if (isBeyondProof || !wanted.pieces.has(index)) fates[index] = MISSING;
     if (fates[index] !== UNTOUCHED) continue;
     if (state?.have.has(index)) proven.add(index);
     else if (!state) fates[index] = HASH; // nothing but padding

@@ -16,6 +16,7 @@ import { measureSpace, type Space } from './space.js';
 import { findStaged } from './staged-files.js';
 import { FileStamps, lookAt } from './stamps.js';
 import { survey, type Sight } from './survey.js';
+import { Wanted } from './wanted.js';
 
 /** What a download would find on disk. Lengths are bytes. */
 export interface Preview {
@@ -123,7 +124,8 @@ async function findPieces(
   );
   if (there.length === 0) return { proven: new Bitfield(pieceCount), length: 0 };
   const state = recheck ? undefined : await readResume(folder, metainfo, () => undefined);
-  return planCheck(metainfo, new FileLayout(metainfo, files), stamps, state, bootId());
+  const found = { wanted: new Wanted(metainfo), disk: stamps, hasSide: false };
+  return planCheck(metainfo, new FileLayout(metainfo, files), found, state, bootId());
 }
 
 function lengthOfPieces(metainfo: Metainfo, pieces: Bitfield): number {

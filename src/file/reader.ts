@@ -7,6 +7,8 @@ import { diskError, systemError } from './disk-error.js';
 import { FileLayout } from './layout.js';
 import { isOutOfDescriptors, mostOpenFiles, OPEN_RETRIES, OPEN_RETRY_MS } from './open-files.js';
 import { OutFolder } from './out-folder.js';
+import { sideSpecOf } from './side-file.js';
+import type { Wanted } from './wanted.js';
 
 const readv = promisify(readvCallback);
 
@@ -20,6 +22,8 @@ interface OpenFile {
 export class FileReader implements AsyncDisposable {
   readonly #metainfo: Metainfo;
   readonly #layout: FileLayout;
+  /** By the numbers of spans: the side file is the last. */
+  readonly #places: readonly { readonly path: string; readonly isPadding: boolean }[];
   readonly #folder: OutFolder;
   readonly #reading = new Set<Promise<void>>();
   readonly #mostFiles = mostOpenFiles();
@@ -29,9 +33,12 @@ export class FileReader implements AsyncDisposable {
   #turns = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(metainfo: Metainfo, out: string) {
+  /** With the side file of what is wanted, if that is not everything. */
+  constructor(metainfo: Metainfo, out: string, wanted?: Wanted) {
+    const side = wanted && sideSpecOf(metainfo, wanted);
     this.#metainfo = metainfo;
-    this.#layout = new FileLayout(metainfo, metainfo.files);
+    this.#layout = new FileLayout(metainfo, metainfo.files, side);
+    this.#places = side ? [...metainfo.files, { path: side.path, isPadding: false }] : metainfo.files;
     this.#folder = new OutFolder(out);
   }
 
@@ -58,7 +65,7 @@ export class FileReader implements AsyncDisposable {
     let rest = parts;
     for (const span of this.#layout.spans(position, lengthOf(parts))) {
       const [own, others] = cut(rest, span.length);
-      const { path: name, isPadding } = this.#metainfo.files[span.file]!;
+      const { path: name, isPadding } = this.#places[span.file]!;
       if (isPadding) for (const part of own) part.fill(0);
       else {
         try {

@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Bitfield } from '../common/bitfield.js';
 import { DiskError } from '../common/errors.js';
 import type { MetainfoFile } from '../metainfo/metainfo.js';
 import { codeOf, diskError, quoted, systemError } from './disk-error.js';
@@ -34,12 +35,12 @@ function makeFolders(folder: string): void {
 }
 
 /**
- * What is on disk now at the places of a torrent's files.
+ * What is on disk now at the places of a torrent's files, or of those of them that are in `wanted`.
  * @throws {DiskError} naming the file when something is in the way: a folder, a link, a longer file, …
  */
-export async function scan(out: string, files: readonly MetainfoFile[]): Promise<FileStamps> {
+export async function scan(out: string, files: readonly MetainfoFile[], wanted?: Bitfield): Promise<FileStamps> {
   const stamps = new FileStamps(files.length);
-  await lookAt(out, filesInFolders(out, files), (file, stats) => {
+  await lookAt(out, filesInFolders(out, files, wanted), (file, stats) => {
     if (!stats) return;
     const { path: name, length } = files[file]!;
     const place = path.join(out, name);
@@ -64,11 +65,15 @@ export function longerFileError(place: string, size: number, length: number): Di
 }
 
 /** The files that can be there because their folder is; looks at each folder once. */
-function* filesInFolders(out: string, files: readonly MetainfoFile[]): Generator<readonly [number, string]> {
+function* filesInFolders(
+  out: string,
+  files: readonly MetainfoFile[],
+  wanted: Bitfield | undefined,
+): Generator<readonly [number, string]> {
   const folder = new OutFolder(out);
   const known = new Map<string, boolean>();
   for (const [file, { path: name, isPadding }] of files.entries()) {
-    if (isPadding) continue;
+    if (isPadding || wanted?.has(file) === false) continue;
     const parent = path.dirname(name);
     let isThere = known.get(parent);
     if (isThere === undefined) known.set(parent, (isThere = canEnter(folder, parent)));

@@ -8,12 +8,14 @@ import type { Metainfo } from '../metainfo/metainfo.js';
 import { diskError, quoted } from './disk-error.js';
 import { FileLock } from './lock.js';
 import { OutFolder, STATE_FOLDER } from './out-folder.js';
-import type { CheckOptions, PieceSink } from './piece-sink.js';
+import type { CheckOptions, CheckResult, PieceSink } from './piece-sink.js';
 import { FileReader } from './reader.js';
 import { makeOutFolder, scan } from './scan.js';
+import { isSideThere, removeSide, sidePath } from './side-file.js';
 import { StateKeeper } from './state-keeper.js';
 import { survey } from './survey.js';
 import { syncFolder } from './sync.js';
+import { Wanted } from './wanted.js';
 import { FileWriter, type FileWriterOptions } from './writer.js';
 
 /**
@@ -31,6 +33,7 @@ export class StagedFiles implements PieceSink {
   readonly #out: string;
   readonly #root: string;
   readonly #options: FileWriterOptions;
+  readonly #wanted: Wanted;
   readonly #closers = new Closers();
   #isInPlace: boolean;
   #writer: FileWriter;
@@ -47,21 +50,23 @@ export class StagedFiles implements PieceSink {
   ) {
     this.#metainfo = metainfo;
     this.#out = out;
-    this.#root = rootOf(metainfo);
+    this.#wanted = options.wanted ?? new Wanted(metainfo);
+    this.#root = rootOf(metainfo, this.#wanted.files);
     this.#options = options;
     this.#isInPlace = isInPlace;
     this.#finished = finished;
     this.#writer = this.#closers.use(writer);
-    this.#reader = new FileReader(metainfo, isInPlace ? out : stageOf(out, metainfo));
+    this.#reader = new FileReader(metainfo, isInPlace ? out : stageOf(out, metainfo), this.#wanted);
     this.#closers.defer(() => this.#reader[Symbol.asyncDispose]());
   }
 
   /**
-   * As `FileWriter.open`. @throws {UsageError} when the torrent would have several roots, which no single rename moves
+   * As `FileWriter.open`. @throws {UsageError} when the wanted files would have several roots, which no single rename moves
    * @throws {DiskError} `ERR_IN_THE_WAY` when something is at the place that cannot be the whole torrent
    */
   static async open(metainfo: Metainfo, out: string, options: FileWriterOptions): Promise<StagedFiles> {
-    const place = path.join(out, rootOf(metainfo));
+    const wanted = options.wanted?.files;
+    const place = path.join(out, rootOf(metainfo, wanted));
     const finished: number[] = [];
     const own = { ...options, ...(options.onFile && { onFile: (file: number) => void finished.push(file) }) };
     makeOutFolder(out);
@@ -69,13 +74,13 @@ export class StagedFiles implements PieceSink {
     let writer: FileWriter;
     try {
       if (isThere(place)) {
-        await refuseOther(metainfo, out, place);
+        await refuseOther(metainfo, out, place, wanted);
         await lock[Symbol.asyncDispose](); // the writer in place takes it
         writer = await FileWriter.open(metainfo, out, { ...own, onNotice: () => undefined });
         return new StagedFiles(metainfo, out, options, { writer, isInPlace: true, finished });
       }
       makeStage(out, metainfo);
-      writer = await FileWriter.open(metainfo, stageOf(out, metainfo), own);
+      writer = await FileWriter.open(metainfo, stageOf(out, metainfo), { ...own, keepsSide: true });
       const staged = new StagedFiles(metainfo, out, options, { writer, isInPlace: false, finished });
       staged.#closers.use(lock);
       return staged;
@@ -99,13 +104,13 @@ export class StagedFiles implements PieceSink {
   }
 
   /** See `FileWriter.check`. @throws {DiskError} `ERR_IN_THE_WAY` when what is in place is not the whole torrent */
-  async check(options: CheckOptions = {}): Promise<Bitfield> {
-    const have = await this.#writer.check(options);
-    if (!this.#isInPlace) return have;
-    if (!have.isFull) throw inTheWay(path.join(this.#out, this.#root));
+  async check(options: CheckOptions = {}): Promise<CheckResult> {
+    const found = await this.#writer.check(options);
+    if (!this.#isInPlace) return found;
+    if (!this.#wanted.isIn(found.have)) throw inTheWay(path.join(this.#out, this.#root));
     await rm(stageOf(this.#out, this.#metainfo), { recursive: true, force: true }); // of a run killed behind its rename
     this.#tellFinished();
-    return have;
+    return found;
   }
 
   async save(have: Bitfield, options?: { readonly sync?: boolean }): Promise<void> {
@@ -136,15 +141,16 @@ export class StagedFiles implements PieceSink {
     await this.#writer[Symbol.asyncDispose](); // closes the files: not every system moves open ones
     await this.#reader[Symbol.asyncDispose]();
     try {
-      for (const folder of foldersOf(this.#metainfo)) await syncFolder(path.join(stage, folder));
+      for (const folder of foldersOf(this.#metainfo, this.#wanted.files)) await syncFolder(path.join(stage, folder));
       if (isThere(place)) throw inTheWay(place); // a rename would replace a file
       await rename(path.join(stage, this.#root), place);
       await syncFolder(this.#out);
+      await this.#moveSide(stage);
     } catch (error) {
       throw diskError('put in place', place, error);
     }
     this.#isInPlace = true;
-    this.#reader = new FileReader(this.#metainfo, this.#out);
+    this.#reader = new FileReader(this.#metainfo, this.#out, this.#wanted);
     await this.#noteState(have);
     await rm(stage, { recursive: true, force: true });
     this.#tellFinished();
@@ -154,11 +160,19 @@ export class StagedFiles implements PieceSink {
     for (const file of this.#finished.splice(0)) this.#options.onFile?.(file);
   }
 
+  /** What peers may still ask for; it goes when nobody can any more. */
+  async #moveSide(stage: string): Promise<void> {
+    if (!isSideThere(stage, this.#metainfo)) return;
+    const name = sidePath(this.#metainfo);
+    await rename(path.join(stage, name), path.join(this.#out, name));
+    this.#closers.defer(() => removeSide(this.#out, this.#metainfo));
+  }
+
   /** For the next run, which finds the files in place: a rename changes the stamp of a file. */
   async #noteState(have: Bitfield): Promise<void> {
     try {
-      const stamps = await scan(this.#out, this.#metainfo.files);
-      const keeper = new StateKeeper(this.#metainfo, this.#out);
+      const stamps = await scan(this.#out, this.#metainfo.files, this.#wanted.files);
+      const keeper = new StateKeeper(this.#metainfo, this.#out, this.#wanted);
       for (const file of this.#metainfo.files.keys()) if (stamps.has(file)) keeper.wrote(file);
       await keeper.save(have, true);
     } catch (error) {
@@ -171,19 +185,20 @@ export class StagedFiles implements PieceSink {
  * Where the files of an atomic download are now: in place, if they are there, or staged. It touches nothing.
  * @throws {UsageError} {DiskError} as `StagedFiles.open`
  */
-export async function findStaged(metainfo: Metainfo, out: string): Promise<string> {
-  const place = path.join(out, rootOf(metainfo));
+export async function findStaged(metainfo: Metainfo, out: string, wanted?: Bitfield): Promise<string> {
+  const place = path.join(out, rootOf(metainfo, wanted));
   if (!isThere(place)) return stageOf(out, metainfo);
-  await refuseOther(metainfo, out, place);
+  await refuseOther(metainfo, out, place, wanted);
   return out;
 }
 
-/** @throws {DiskError} when what stands at the place of a torrent cannot be it */
-async function refuseOther({ files }: Metainfo, out: string, place: string): Promise<void> {
+/** @throws {DiskError} when what stands at the place of a torrent cannot be what is wanted of it */
+async function refuseOther({ files }: Metainfo, out: string, place: string, wanted?: Bitfield): Promise<void> {
   const sights = await survey(out, files);
   const isWhole = files.every(({ length, isPadding }, file) => {
     const sight = sights[file];
-    return isPadding || (sight !== undefined && 'size' in sight && sight.size === length);
+    if (isPadding || wanted?.has(file) === false) return true;
+    return sight !== undefined && 'size' in sight && sight.size === length;
   });
   if (!isWhole) throw inTheWay(place);
 }
@@ -196,9 +211,10 @@ function inTheWay(place: string): DiskError {
   );
 }
 
-/** The one thing below the output folder that holds all files. @throws {UsageError} */
-export function rootOf({ files }: Metainfo): string {
-  const roots = new Set(files.filter(({ isPadding }) => !isPadding).map((file) => file.path.split('/', 1)[0]!));
+/** The one thing below the output folder that holds all files, or those that are wanted. @throws {UsageError} */
+export function rootOf({ files }: Metainfo, wanted?: Bitfield): string {
+  const written = files.filter(({ isPadding }, file) => !isPadding && wanted?.has(file) !== false);
+  const roots = new Set(written.map((file) => file.path.split('/', 1)[0]!));
   const [root] = roots;
   if (root !== undefined && roots.size === 1) return root;
   throw new UsageError(
@@ -225,10 +241,10 @@ function makeStage(out: string, metainfo: Metainfo): void {
 }
 
 /** The folders of the files, and `.` for what holds the root. */
-function foldersOf({ files }: Metainfo): string[] {
+function foldersOf({ files }: Metainfo, wanted: Bitfield): string[] {
   const folders = new Set<string>(['.']);
-  for (const { path: name, isPadding } of files) {
-    if (isPadding) continue;
+  for (const [file, { path: name, isPadding }] of files.entries()) {
+    if (isPadding || !wanted.has(file)) continue;
     for (let folder = path.dirname(name); !folders.has(folder); folder = path.dirname(folder)) folders.add(folder);
   }
   return [...folders];

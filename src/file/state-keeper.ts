@@ -8,6 +8,7 @@ import { bootId } from './lock.js';
 import { writeResume, type ResumeState } from './resume.js';
 import { FileStamps, lookAt } from './stamps.js';
 import { syncFiles } from './sync.js';
+import type { Wanted } from './wanted.js';
 
 /** The system notes a file's time of change in steps of up to 10 ms. */
 const CLOCK_STEP_MS = 10;
@@ -22,13 +23,15 @@ export class StateKeeper {
   readonly #out: string;
   /** The files as they were when they were looked at last: by a check, or by `save` for those written since. */
   #stamps: FileStamps;
+  readonly #wanted: Wanted;
   /** Files written since they were looked at. */
   readonly #written = new Set<number>();
   /** Files with data that may not have reached the disk. */
   readonly #unsynced: Bitfield;
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(metainfo: Metainfo, out: string) {
+  constructor(metainfo: Metainfo, out: string, wanted: Wanted) {
+    this.#wanted = wanted;
     this.#metainfo = metainfo;
     this.#out = out;
     this.#stamps = new FileStamps(metainfo.files.length); // files that no check has looked at are not trusted
@@ -105,13 +108,14 @@ export class StateKeeper {
    */
   async #look(files: readonly number[], have: Bitfield): Promise<number> {
     let newest = 0;
+    const isComplete = this.#wanted.isIn(have);
     const named = files.map((file) => [file, this.#metainfo.files[file]!.path] as const);
     await lookAt(this.#out, named, (file, stats) => {
       const place = this.#placeOf(file);
       if (!stats) throw diskError('keep', place, systemError('ENOENT', place));
       const size = Number(stats.size);
       const least = this.#leastSize(file, have);
-      if (size < least || (have.isFull && size !== least)) {
+      if (size < least || (isComplete && size !== least)) {
         const sizes = `it has ${size} bytes, not ${least}`;
         throw new DiskError('ERR_FILE_CHANGED', `${quoted(place)} was changed by another program: ${sizes}`);
       }

@@ -25,11 +25,11 @@ export interface StreamPlan {
 }
 
 /**
- * The bytes of one file: of `file`, or of the only one that there is.
+ * The bytes of one file: of `file`, or of the only one that `isWanted` says (all by default).
  * @throws {UsageError} when there are several files and none is named, or there is none of that number
  */
-export function planFile({ files }: Metainfo, file?: number): StreamPlan {
-  const index = file ?? onlyFile(files);
+export function planFile({ files }: Metainfo, file?: number, isWanted?: (file: number) => boolean): StreamPlan {
+  const index = file ?? onlyFile(files, isWanted);
   if (!files[index])
     throw new UsageError('ERR_NO_SUCH_FILE', `the torrent has ${files.length} files, and none at ${index}`);
   return {
@@ -62,6 +62,13 @@ export function planTar({ files, creationDate = 0 }: Metainfo, isWanted?: (file:
   };
 }
 
+/** The files of a plan, as a set. */
+export function filesOf(plan: StreamPlan, { files }: Metainfo): Bitfield {
+  const chosen = new Bitfield(files.length);
+  for (const file of plan.files) chosen.add(file);
+  return chosen;
+}
+
 /** The pieces that a plan needs. */
 export function piecesOf({ files }: StreamPlan, metainfo: Metainfo): Bitfield {
   const pieces = new Bitfield(metainfo.pieceCount);
@@ -74,9 +81,10 @@ export function piecesOf({ files }: StreamPlan, metainfo: Metainfo): Bitfield {
   return pieces;
 }
 
-function onlyFile(files: readonly MetainfoFile[]): number {
-  const indexes = [...files.keys()].filter((file) => !files[file]!.isPadding);
+function onlyFile(files: readonly MetainfoFile[], isWanted?: (file: number) => boolean): number {
+  const indexes = [...files.keys()].filter((file) => !files[file]!.isPadding && (isWanted?.(file) ?? true));
   if (indexes.length === 1) return indexes[0]!;
-  const text = `the torrent has ${indexes.length} files, and standard output takes one`;
+  const what = isWanted && indexes.length < files.length ? 'the selection' : 'the torrent';
+  const text = `${what} has ${indexes.length} files, and standard output takes one`;
   throw new UsageError('ERR_SEVERAL_FILES', `${text}: select one, or ask for an archive of all (--tar)`);
 }

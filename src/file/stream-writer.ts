@@ -10,7 +10,7 @@ import type { Metainfo } from '../metainfo/metainfo.js';
 import { outputError } from './disk-error.js';
 import type { Answer } from './disk-thread.js';
 import { RESULT } from './job-ring.js';
-import type { CheckOptions, PieceSink } from './piece-sink.js';
+import type { CheckOptions, CheckResult, PieceSink } from './piece-sink.js';
 import { piecesOf, type StreamPart, type StreamPlan } from './stream-plan.js';
 import type { DiskThreads } from './threads.js';
 
@@ -98,19 +98,17 @@ export class StreamWriter implements PieceSink {
   }
 
   /**
-   * The pieces that need not be fetched, for none of their bytes leave. Begins to write; resolves at the end when there is
-   * nothing to fetch at all. @throws {DiskError} {OutputClosedError} the signal's reason
+   * Nothing is there beforehand. Begins to write; resolves at the end when there is nothing to fetch at all.
+   * @throws {DiskError} {OutputClosedError} the signal's reason
    */
-  async check({ onProgress, signal }: CheckOptions = {}): Promise<Bitfield> {
+  async check({ onProgress, signal }: CheckOptions = {}): Promise<CheckResult> {
     onProgress?.(0, 0);
     this.#write();
     if (this.#needed.count === 0 && !this.#isOver) await this.#end(signal);
     if (this.#failure) throw this.#failure;
     signal?.throwIfAborted();
     const { pieceCount } = this.#metainfo;
-    const others = new Bitfield(pieceCount);
-    for (let index = 0; index < pieceCount; index++) if (!this.#needed.has(index)) others.add(index);
-    return others;
+    return { have: new Bitfield(pieceCount), readable: new Bitfield(pieceCount) };
   }
 
   /** There is no next run to note anything for. */

@@ -7,18 +7,24 @@ import { RESULT } from './job-ring.js';
 import { FileLayout } from './layout.js';
 import { OpenFiles } from './open-files.js';
 import { OutFolder } from './out-folder.js';
+import type { SideSpec } from './side-file.js';
+
+/** What a disk thread has to know of a file. */
+export interface FileSpec {
+  readonly path: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly isPadding: boolean;
+  readonly isExecutable: boolean;
+}
 
 /** What a disk thread has to know of a torrent. */
 export interface TorrentSpec {
   readonly out: string;
   readonly pieces: PieceLayout;
-  readonly files: readonly {
-    readonly path: string;
-    readonly offset: number;
-    readonly length: number;
-    readonly isPadding: boolean;
-    readonly isExecutable: boolean;
-  }[];
+  readonly files: readonly FileSpec[];
+  /** Where bytes of files go that are not wanted; missing when no piece has such bytes beside others. */
+  readonly side?: SideSpec | undefined;
   /** SHA-1 of each piece, 20 bytes each. */
   readonly pieceHashes: SharedArrayBuffer;
   /** The slots; piece data to write is at `slot * slotLength`. */
@@ -26,7 +32,7 @@ export interface TorrentSpec {
   readonly slotLength: number;
   /** A bitfield: where the pieces that a check found right are ticked. */
   readonly found: SharedArrayBuffer;
-  /** For each file the length, in bytes, that it must have by now: up to there it was written, or was there before. */
+  /** For each file, and the side file behind them, the length, in bytes, that it must have by now: up to there it was written, or was there before. */
   readonly reached: SharedArrayBuffer;
 }
 
@@ -46,6 +52,8 @@ export class TorrentOnDisk {
   failure: JobFailure | undefined;
   readonly #spec: TorrentSpec;
   readonly #layout: FileLayout;
+  /** By the numbers of spans: the side file is the last. */
+  readonly #files: readonly Pick<FileSpec, 'path' | 'isPadding' | 'isExecutable'>[];
   readonly #hashes: Uint8Array;
   readonly #found: Uint8Array;
   readonly #reached: Float64Array;
@@ -55,7 +63,9 @@ export class TorrentOnDisk {
 
   constructor(spec: TorrentSpec, mostFiles: number) {
     this.#spec = spec;
-    this.#layout = new FileLayout(spec.pieces, spec.files);
+    this.#layout = new FileLayout(spec.pieces, spec.files, spec.side);
+    const side = spec.side && { path: spec.side.path, isPadding: false, isExecutable: false };
+    this.#files = side ? [...spec.files, side] : spec.files;
     this.#hashes = new Uint8Array(spec.pieceHashes);
     this.#found = new Uint8Array(spec.found);
     this.#reached = new Float64Array(spec.reached);
@@ -95,8 +105,8 @@ export class TorrentOnDisk {
 
   #writePiece(index: number, bytes: Uint8Array): boolean {
     let from = 0;
-    for (const { file, offset, length } of this.#layout.spans(index * this.#spec.pieces.pieceLength, bytes.length)) {
-      const { path: name, isPadding, isExecutable } = this.#spec.files[file]!;
+    for (const { file, offset, length } of this.#layout.spansOf(index)) {
+      const { path: name, isPadding, isExecutable } = this.#files[file]!;
       if (!isPadding) {
         try {
           const descriptor = this.#toWrite.get(file, name, isExecutable ? 0o777 : 0o666);
@@ -125,7 +135,7 @@ export class TorrentOnDisk {
    */
   #assertUntouched(file: number, descriptor: number): void {
     const { size, nlink } = fstatSync(descriptor);
-    const { path: name } = this.#spec.files[file]!;
+    const { path: name } = this.#files[file]!;
     if (nlink === 0) throw systemError('ENOENT', path.join(this.#spec.out, name));
     if (size < this.#reached[file]!) throw systemError('ESHORT', path.join(this.#spec.out, name));
   }
@@ -173,7 +183,7 @@ export class TorrentOnDisk {
   #read(position: number, bytes: Uint8Array): boolean | undefined {
     let from = 0;
     for (const { file, offset, length } of this.#layout.spans(position, bytes.length)) {
-      const { path: name, isPadding } = this.#spec.files[file]!;
+      const { path: name, isPadding } = this.#files[file]!;
       if (isPadding) bytes.fill(0, from, from + length);
       else {
         try {

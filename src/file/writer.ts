@@ -8,18 +8,21 @@ import type { Metainfo } from '../metainfo/metainfo.js';
 import { planCheck, type CheckPlan } from './check.js';
 import { diskError, quoted } from './disk-error.js';
 import type { Answer } from './disk-thread.js';
+import { FileTally } from './file-tally.js';
 import { RESULT } from './job-ring.js';
 import { FileLayout } from './layout.js';
 import { FileLock } from './lock.js';
 import { OutFolder, STATE_FOLDER } from './out-folder.js';
-import type { CheckOptions, PieceSink } from './piece-sink.js';
+import type { CheckOptions, CheckResult, PieceSink } from './piece-sink.js';
 import { readResume, type ResumeState } from './resume.js';
 import { makeOutFolder, refuseTwins, scan } from './scan.js';
+import { isSideThere, removeSide, sideSpecOf, type SideSpec } from './side-file.js';
 import type { FileStamps } from './stamps.js';
 import { isDiskFull, PiecesWithoutRoom, type OnDiskFull } from './room.js';
 import { withMissingRoom } from './space.js';
 import { StateKeeper } from './state-keeper.js';
 import type { DiskThreads } from './threads.js';
+import { Wanted } from './wanted.js';
 
 const log = createDebug('torrent-dl:file');
 
@@ -28,10 +31,14 @@ export interface FileWriterOptions {
   /** The slots: a piece to write lies at `slot * slotLength`. */
   readonly memory: SharedArrayBuffer;
   readonly slotLength: number;
+  /** What is written of the torrent. Default: all of it. */
+  readonly wanted?: Wanted | undefined;
   /** How a `write` ended; from then on the slot is free. */
   readonly onPiece: (slot: number, index: number, result: 'ok' | 'corrupt' | DiskError) => void;
-  /** All pieces of a file are verified and written; told by `check` of those that were complete, and of empty ones. */
+  /** All pieces of a wanted file are verified and written; told by `check` of those that were complete, and of empty ones. */
   readonly onFile?: (file: number) => void;
+  /** Whether the side file stays when all is there; its owner removes it. */
+  readonly keepsSide?: boolean;
   /** Default: `fail`. */
   readonly onDiskFull?: OnDiskFull | undefined;
   readonly onNotice?: (text: string) => void;
@@ -40,7 +47,8 @@ export interface FileWriterOptions {
 /**
  * Writes verified pieces to their files, knows which are there already, and keeps the resume state. It works for one
  * torrent in one folder, which it locks against other runs. Only bytes that were verified reach a file; files and folders
- * are made on demand (empty ones by `open`), and nothing of the user's is removed.
+ * are made on demand (empty ones by `open`), and nothing of the user's is removed. Files that are not wanted are never
+ * touched: see `side-file.ts`.
  */
 export class FileWriter implements PieceSink {
   /** Pieces that are at the threads; those that wait for room are not. */
@@ -48,10 +56,13 @@ export class FileWriter implements PieceSink {
   readonly #metainfo: Metainfo;
   readonly #out: string;
   readonly #options: FileWriterOptions;
+  readonly #wanted: Wanted;
+  readonly #side: SideSpec | undefined;
+  /** Where files lie in the torrent; what lies in the side file does not matter here. */
   readonly #layout: FileLayout;
   readonly #closers = new Closers();
   readonly #found: Uint8Array;
-  /** How long each file must be by now; the threads raise it. */
+  /** How long each file, and the side file behind them, must be by now; the threads raise it. */
   readonly #reached: Float64Array;
   /** The torrent's number at the threads. */
   #id = 0;
@@ -61,8 +72,7 @@ export class FileWriter implements PieceSink {
   readonly #state: StateKeeper;
   /** What `open` saw on disk, good for a check until something is written. */
   #seen: FileStamps | undefined;
-  /** Pieces that each file lacks; only for `onFile`. */
-  readonly #missing: Int32Array | undefined;
+  readonly #tally: FileTally | undefined;
   readonly #withoutRoom: PiecesWithoutRoom | undefined;
   #onIdle: (() => void) | undefined;
   readonly #checking = new Map<number, (answer: Answer) => void>();
@@ -71,13 +81,15 @@ export class FileWriter implements PieceSink {
     this.#metainfo = metainfo;
     this.#out = out;
     this.#options = options;
+    this.#wanted = options.wanted ?? new Wanted(metainfo);
+    this.#side = sideSpecOf(metainfo, this.#wanted);
     this.#layout = new FileLayout(metainfo, metainfo.files);
     this.#found = new Uint8Array(new SharedArrayBuffer(Math.ceil(metainfo.pieceCount / 8)));
-    this.#reached = new Float64Array(new SharedArrayBuffer(metainfo.files.length * 8));
+    this.#reached = new Float64Array(new SharedArrayBuffer((metainfo.files.length + 1) * 8));
     this.#have = new Bitfield(metainfo.pieceCount);
     this.#seen = seen;
-    this.#state = new StateKeeper(metainfo, out);
-    if (options.onFile) this.#missing = this.#countPieces();
+    this.#state = new StateKeeper(metainfo, out, this.#wanted);
+    if (options.onFile) this.#tally = new FileTally(metainfo, this.#layout, this.#wanted, options.onFile);
     if (options.onDiskFull !== 'wait') return;
     this.#withoutRoom = new PiecesWithoutRoom(
       (slot, index) => this.write(slot, index),
@@ -98,11 +110,13 @@ export class FileWriter implements PieceSink {
     }
     const lock = await lockOrRefusal(out, name);
     try {
-      refuseTwins(out, files);
-      const disk = await scan(out, files);
+      const wanted = options.wanted?.files;
+      refuseTwins(out, wanted ? files.filter((_, file) => wanted.has(file)) : files);
+      const disk = await scan(out, files, wanted);
       const writer = new FileWriter(metainfo, out, options, disk);
       if (lock instanceof FileLock) {
         writer.#closers.use(lock);
+        writer.#closers.defer(() => writer.#removeSide());
         writer.#makeEmptyFiles();
       } else if (writer.#hasAll(disk)) writer.#refusal = lock;
       else throw lock;
@@ -135,20 +149,26 @@ export class FileWriter implements PieceSink {
    * hashes all of them. `onProgress` tells of bytes to hash, and may say 0 of 0.
    * @throws {DiskError} when a file cannot be read, or something is wrong where nothing can be written; the signal's reason
    */
-  async check(options: CheckOptions = {}): Promise<Bitfield> {
-    const disk = this.#seen ?? (await scan(this.#out, this.#metainfo.files));
+  async check(options: CheckOptions = {}): Promise<CheckResult> {
+    const wanted = this.#wanted;
+    const disk = this.#seen ?? (await scan(this.#out, this.#metainfo.files, wanted.files));
+    const hasSide = isSideThere(this.#out, this.#metainfo);
     this.#seen = undefined;
     const state = options.recheck
       ? undefined
       : await readResume(this.#out, this.#metainfo, (text) => this.#notice(text));
-    const plan = planCheck(this.#metainfo, this.#layout, disk, state, this.#state.boot);
+    const plan = planCheck(this.#metainfo, this.#layout, { wanted, disk, hasSide }, state, this.#state.boot);
     log('%d pieces known, %d bytes to hash in %d jobs', plan.proven.count, plan.length, plan.jobs.length);
     this.#found.set(plan.proven.bytes);
     await this.#run(plan, options);
     this.#settle(disk, state);
-    if (this.#refusal && !this.#have.isFull) throw this.#refusal;
-    if (!state) this.#warnOfOthers(disk);
-    return new Bitfield(this.#have.length, this.#have.bytes);
+    if (this.#refusal && !wanted.isIn(this.#have)) throw this.#refusal;
+    if (!state) this.#warnOfOthers(disk, hasSide);
+    const have = new Bitfield(this.#have.length, this.#have.bytes);
+    const readable = new Bitfield(have.length);
+    // The resume state speaks for files, not for the side file.
+    readable.load(have.bytes.map((byte, at) => byte & ~(plan.proven.bytes[at]! & wanted.boundary.bytes[at]!)));
+    return { have, readable };
   }
 
   /**
@@ -187,16 +207,19 @@ export class FileWriter implements PieceSink {
 
   // ── Opening ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether every file is there in its full length. */
+  /** Whether every wanted file is there in its full length. */
   #hasAll(disk: FileStamps): boolean {
     const { files } = this.#metainfo;
-    return files.every(({ length, isPadding }, file) => isPadding || (disk.has(file) && disk.size(file) === length));
+    return files.every(({ length, isPadding }, file) => {
+      if (isPadding || !this.#wanted.files.has(file)) return true;
+      return disk.has(file) && disk.size(file) === length;
+    });
   }
 
   #makeEmptyFiles(): void {
     const folder = new OutFolder(this.#out);
-    for (const { path: name, length, isPadding, isExecutable } of this.#metainfo.files) {
-      if (length > 0 || isPadding) continue;
+    for (const [file, { path: name, length, isPadding, isExecutable }] of this.#metainfo.files.entries()) {
+      if (length > 0 || isPadding || !this.#wanted.files.has(file)) continue;
       try {
         folder.touch(name, isExecutable ? 0o777 : 0o666);
       } catch (error) {
@@ -217,6 +240,7 @@ export class FileWriter implements PieceSink {
       files: files.map(({ path, offset, length, isPadding, isExecutable }) => {
         return { path, offset, length, isPadding, isExecutable };
       }),
+      side: this.#side,
       pieceHashes,
       memory,
       slotLength,
@@ -245,44 +269,22 @@ export class FileWriter implements PieceSink {
   /** The piece was written: so were its files. */
   #note(index: number): void {
     const isNew = this.#have.add(index);
-    for (const file of this.#filesOf(index)) {
-      if (!this.#metainfo.files[file]!.isPadding) this.#state.wrote(file);
+    for (const { file } of this.#layout.spansOf(index)) {
+      if (this.#wanted.files.has(file) && !this.#metainfo.files[file]!.isPadding) this.#state.wrote(file);
     }
-    if (isNew) this.#countDown(index);
+    if (isNew) this.#tally?.add(index);
   }
 
   /** The disk is full, or there is room again. */
   async #tellOfRoom(error: DiskError | undefined): Promise<void> {
-    const wish = { metainfo: this.#metainfo, have: this.#have };
+    const isWanted = (file: number): boolean => this.#wanted.files.has(file);
+    const wish = { metainfo: this.#metainfo, have: this.#have, isWanted };
     this.#notice(error ? await withMissingRoom(error, this.#out, wish) : 'there is room on the disk again: going on');
   }
 
-  #filesOf(index: number): number[] {
-    const { pieceLength, totalLength } = this.#metainfo;
-    const begin = index * pieceLength;
-    return this.#layout.spans(begin, Math.min(pieceLength, totalLength - begin)).map((span) => span.file);
-  }
-
-  #countPieces(): Int32Array {
-    return Int32Array.from(this.#metainfo.files, ({ length }, file) => {
-      const { first, last } = this.#layout.piecesOf(file);
-      return length === 0 ? 0 : last - first + 1;
-    });
-  }
-
-  #countDown(index: number): void {
-    const { onFile } = this.#options;
-    if (!this.#missing || !onFile) return;
-    for (const file of this.#filesOf(index)) {
-      const missing = (this.#missing[file]! -= 1);
-      if (missing === 0 && !this.#metainfo.files[file]!.isPadding) onFile(file);
-    }
-  }
-
-  #tellEmptyFiles(): void {
-    for (const [file, { length, isPadding }] of this.#metainfo.files.entries()) {
-      if (length === 0 && !isPadding) this.#options.onFile?.(file);
-    }
+  /** When all that is wanted is there, nobody needs the side file any more, nor one that an earlier run left. */
+  async #removeSide(): Promise<void> {
+    if (!this.#options.keepsSide && this.#wanted.isIn(this.#have)) await removeSide(this.#out, this.#metainfo);
   }
 
   // ── Checking ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -327,17 +329,19 @@ export class FileWriter implements PieceSink {
       this.#reached[file] = Math.min(disk.size(file), length);
     }
     this.#state.checked(disk, state, this.#have);
-    this.#missing?.set(this.#countPieces());
-    this.#tellEmptyFiles();
-    for (let index = 0; index < pieceCount; index++) if (this.#have.has(index)) this.#countDown(index);
+    this.#tally?.restart();
+    this.#tally?.tellEmpty();
+    for (let index = 0; index < pieceCount; index++) if (this.#have.has(index)) this.#tally?.add(index);
   }
 
   /** Files that were there without a run of ours, and of which no piece is right, may be somebody's. */
-  #warnOfOthers(disk: FileStamps): void {
+  #warnOfOthers(disk: FileStamps, hasSide: boolean): void {
     const others = this.#metainfo.files.filter(({ length, isPadding }, file) => {
       if (isPadding || length === 0 || !disk.has(file) || disk.size(file) === 0) return false;
       const { first, last } = this.#layout.piecesOf(file);
-      for (let index = first; index <= last; index++) if (this.#have.has(index)) return false;
+      for (let index = first; index <= last; index++) {
+        if (this.#have.has(index) || (!hasSide && this.#wanted.boundary.has(index))) return false;
+      }
       return true;
     });
     const [first] = others;

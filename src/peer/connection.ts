@@ -43,8 +43,10 @@ const MOST_LATE_HAVES = 16_384;
 export interface Swarm extends FetchContext {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
-  /** The pieces that we have. */
+  /** The pieces that we have to give. */
   readonly have: Bitfield;
+  /** Pieces that need not be fetched: we have them, or nobody wants them. */
+  readonly settled: Bitfield;
   readonly reader: BlockReader;
   /** Our listening port, for the extension handshake. */
   readonly port: number;
@@ -111,7 +113,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   /** Bytes of the peer's handshake so far. */
   #handshake = new Uint8Array(HANDSHAKE_LENGTH);
   #handshakeEnd = 0;
-  /** Pieces that it has and we lack. */
+  /** Pieces that it has, and we lack and want. */
   #interesting = 0;
   /** It said whether it is interested; looked at once for all messages that came together. */
   #hasNewInterest = false;
@@ -373,7 +375,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   // ── Extensions (BEP 10) ───────────────────────────────────────────────────────────────────────────────────────────
 
   #sendExtensions(): void {
-    const { have, metainfo, port, clientName } = this.#swarm;
+    const { settled, metainfo, port, clientName } = this.#swarm;
     const hello = encodeExtensionHandshake({
       messageIds: this.#link.messageIds,
       port,
@@ -381,7 +383,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
       yourIp: this.address.host,
       requestQueueLength: MOST_QUEUED_REQUESTS,
       metadataSize: metainfo.infoBytes.length,
-      isUploadOnly: have.isFull,
+      isUploadOnly: settled.isFull,
     });
     this.#send(encodeExtended(0, hello));
   }
@@ -408,7 +410,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     if (this.have.has(index)) return;
     this.have.add(index);
     this.#swarm.onHave(this, index);
-    if (!this.#swarm.have.has(index)) this.#interesting++;
+    if (!this.#swarm.settled.has(index)) this.#interesting++;
     this.#updateInterest();
   }
 
@@ -418,7 +420,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     this.#swarm.onHavesGone(this);
     change();
     this.#swarm.onHaves(this);
-    this.#interesting = this.have.countWithout(this.#swarm.have);
+    this.#interesting = this.have.countWithout(this.#swarm.settled);
     this.#updateInterest();
   }
 

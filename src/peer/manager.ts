@@ -39,8 +39,10 @@ const SHARE_TO_DIAL = 0.3;
 export interface PeerManagerOptions {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
-  /** The pieces that we have; owned by the download. */
+  /** The pieces that we have to give; owned by the download. */
   readonly have: Bitfield;
+  /** Pieces that need not be fetched: we have them, or nobody wants them. Owned by the download. Default: `have`. */
+  readonly settled?: Bitfield;
   readonly picker: PiecePicker;
   readonly assembler: PieceAssembler;
   readonly reader: BlockReader;
@@ -73,6 +75,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
   readonly have: Bitfield;
+  readonly settled: Bitfield;
   readonly assembler: PieceAssembler;
   readonly reader: BlockReader;
   readonly port: number;
@@ -101,6 +104,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     this.metainfo = options.metainfo;
     this.peerId = options.peerId;
     this.have = options.have;
+    this.settled = options.settled ?? options.have;
     this.assembler = options.assembler;
     this.reader = options.reader;
     this.port = options.port;
@@ -236,12 +240,12 @@ export class PeerManager implements Swarm, AsyncDisposable {
 
   onHaves(connection: PeerConnection): void {
     this.#picker.addPeer(connection.have);
-    if (this.have.isFull && connection.isSeed) connection.close('both are seeds');
+    if (this.settled.isFull && connection.isSeed) connection.close('both are seeds');
   }
 
   onHave(connection: PeerConnection, index: number): void {
     this.#picker.addHave(index, connection.have);
-    if (this.have.isFull && connection.isSeed) connection.close('both are seeds');
+    if (this.settled.isFull && connection.isSeed) connection.close('both are seeds');
   }
 
   onInterest(connection: PeerConnection): void {
@@ -360,7 +364,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
         uploadPerSecond: connection.uploadPerSecond(),
         isSnubbed: connection.fetcher.isSnubbed,
         connectedAtMs: connection.connectedAtMs,
-        weAreSeeding: this.have.isFull,
+        weAreSeeding: this.settled.isFull,
       }));
   }
 

@@ -46,11 +46,12 @@ export class PiecePicker {
   readonly #random: () => number;
   readonly #peers = new Map<Bitfield, PeerNote>();
   #seeds = 0;
+  #skipped = 0;
   #releases = 0;
   /** No byte of `#wanted` before this one has a bit set. */
   #firstWanted = 0;
 
-  /** All pieces are wanted. */
+  /** All pieces are wanted, but those that are skipped. */
   constructor(pieceCount: number, { sequential = false, window, random = Math.random }: PickerOptions = {}) {
     this.#rarity = new Rarity(pieceCount);
     this.#wanted = new Bitfield(pieceCount);
@@ -72,6 +73,12 @@ export class PiecePicker {
   markDone(index: number): void {
     this.take(index);
     this.#done.add(index);
+  }
+
+  /** It is never to be fetched: as if it were done, before anything is picked. */
+  skip(index: number): void {
+    this.markDone(index);
+    this.#skipped++;
   }
 
   /** Wanted → taken: it is being fetched. Says whether it was wanted. */
@@ -149,7 +156,7 @@ export class PiecePicker {
   }
 
   #choose(have: Bitfield): number {
-    const isEarly = this.#done.count < RANDOM_UNTIL_DONE;
+    const isEarly = this.#done.count - this.#skipped < RANDOM_UNTIL_DONE;
     const index = isEarly ? this.#rarity.findAny(have, this.#random) : this.#rarity.findRarest(have, this.#random);
     return index === GAVE_UP ? this.#rarest(this.#read(have)) : index;
   }

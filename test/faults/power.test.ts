@@ -81,7 +81,7 @@ test(`after ${CUTS} power cuts nothing that is not on disk is claimed, and nothi
     const random = randomFrom(cut);
     const out = await temporaryFolder(t);
     using flushed = await Flushed.watch(out);
-    const have = await Bench.open(made, out, threads, metainfo.pieceCount).then(async (bench) => {
+    const have = await Bench.open(made, out, threads, { slots: metainfo.pieceCount }).then(async (bench) => {
       await using writer = bench;
       return await writeSome(writer, made, out, random);
     });
@@ -95,7 +95,7 @@ test(`after ${CUTS} power cuts nothing that is not on disk is claimed, and nothi
     writeFileSync(resumePath(out, metainfo), restamped(state, made, out));
 
     await using bench = await Bench.open(made, out, threads);
-    const found = members(await bench.writer.check());
+    const found = members((await bench.writer.check()).have);
     for (const index of found) assertOnDisk(made, out, index, `cut ${cut}`);
     // An older state with stamps that fit, as here, would really not fit.
     for (const index of version < have.flushedIn ? [] : have.flushed)
@@ -116,7 +116,7 @@ interface Written {
 
 /** Writes about half of the pieces, and saves now and then, with or without a flush. */
 async function writeSome(bench: Bench, { metainfo }: Made, out: string, random: RandomInteger): Promise<Written> {
-  const have = await bench.writer.check();
+  const { have } = await bench.writer.check();
   const states: Buffer[] = [];
   let flushed: number[] = [];
   let flushedIn = 0;

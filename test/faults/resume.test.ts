@@ -41,7 +41,7 @@ test(`a resume state damaged in ${DAMAGES} ways is not believed: exactly what is
     await using bench = await Bench.open(made, out, threads);
     const isSame = typeof decodeResume(bytes, metainfo) !== 'string';
     if (isSame) continue; // an edit that was none
-    const found = await bench.writer.check();
+    const { have: found } = await bench.writer.check();
     assert.deepEqual(bench.notices.length, 1, `damage ${damage}`);
     assert.match(bench.notices[0]!, /^the resume state is not used: /);
     assert.equal(found.count, metainfo.pieceCount - 6, `damage ${damage}`);

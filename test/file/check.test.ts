@@ -10,6 +10,7 @@ import { planCheck } from '../../src/file/check.js';
 import { FileLayout } from '../../src/file/layout.js';
 import { decodeResume, encodeResume, resumePath } from '../../src/file/resume.js';
 import { FileStamps } from '../../src/file/stamps.js';
+import { Wanted } from '../../src/file/wanted.js';
 import type { DiskThreads } from '../../src/file/threads.js';
 import { Bench, bytesOf, make, members, openThreads, temporaryFolder, type Made } from './helpers.js';
 
@@ -31,8 +32,8 @@ async function download(made: Made, out: string, threads: DiskThreads, sync = tr
 async function check(made: Made, out: string, threads: DiskThreads, recheck = false) {
   await using bench = await Bench.open(made, out, threads);
   let hashed = -1;
-  const found = await bench.writer.check({ recheck, onProgress: (_checked, total) => (hashed = total) });
-  return { pieces: members(found), hashed, notices: bench.notices, finished: bench.finished };
+  const { have } = await bench.writer.check({ recheck, onProgress: (_checked, total) => (hashed = total) });
+  return { pieces: members(have), hashed, notices: bench.notices, finished: bench.finished };
 }
 
 async function setUp(t: TestContext, content: Parameters<typeof make>[0] = FILES) {
@@ -172,8 +173,9 @@ test('data that was not synced is hashed again after the machine went down', () 
   const unsynced = new Bitfield(3);
   unsynced.add(1);
   const state = { have, stamps, unsynced, boot: 'this' };
-  assert.equal(planCheck(metainfo, layout, stamps, state, 'this').length, 0);
-  const { proven, jobs } = planCheck(metainfo, layout, stamps, state, 'next');
+  const found = { wanted: new Wanted(metainfo), disk: stamps, hasSide: false };
+  assert.equal(planCheck(metainfo, layout, found, state, 'this').length, 0);
+  const { proven, jobs } = planCheck(metainfo, layout, found, state, 'next');
   assert.deepEqual(members(proven), [0, 1, 2, 7, 8, 9]);
   assert.deepEqual(jobs, [{ first: 3, count: 4, length: 4 * 16_384 }]);
 });

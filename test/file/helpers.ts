@@ -10,6 +10,7 @@ import type { DiskError } from '../../src/common/errors.js';
 import { lengthOfPiece } from '../../src/common/pieces.js';
 import type { FileReader } from '../../src/file/reader.js';
 import { DiskThreads } from '../../src/file/threads.js';
+import { Wanted } from '../../src/file/wanted.js';
 import { FileWriter } from '../../src/file/writer.js';
 import type { Metainfo, MetainfoFile } from '../../src/metainfo/metainfo.js';
 import { randomBytes } from '../helpers/torrent.js';
@@ -116,12 +117,19 @@ export class Bench implements AsyncDisposable {
     this.memory = new SharedArrayBuffer(slots * made.metainfo.pieceLength);
   }
 
-  static async open(made: Made, out: string, threads: DiskThreads, slots = 8): Promise<Bench> {
+  /** `chosen` are the files that are wanted; all when missing. */
+  static async open(
+    made: Made,
+    out: string,
+    threads: DiskThreads,
+    { slots = 8, chosen }: { readonly slots?: number; readonly chosen?: readonly number[] | undefined } = {},
+  ): Promise<Bench> {
     const bench = new Bench(made, slots);
     bench.writer = await FileWriter.open(made.metainfo, out, {
       threads,
       memory: bench.memory,
       slotLength: made.metainfo.pieceLength,
+      wanted: chosen && wantedOf(made.metainfo, chosen),
       onPiece: (_slot, index, result) => {
         const resolve = bench.#waiting.get(index);
         bench.#waiting.delete(index);
@@ -164,6 +172,13 @@ export class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.writer[Symbol.asyncDispose]();
   }
+}
+
+/** What is wanted when these files are. */
+export function wantedOf(metainfo: Metainfo, chosen: readonly number[]): Wanted {
+  const files = new Bitfield(metainfo.files.length);
+  for (const file of chosen) files.add(file);
+  return new Wanted(metainfo, files);
 }
 
 /** The bytes that belong into a file. */

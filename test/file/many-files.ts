@@ -16,14 +16,14 @@ try {
   );
   const { pieceCount } = made.metainfo;
   await using threads = DiskThreads.open({ count: 2 });
-  await using bench = await Bench.open(made, out, threads, pieceCount);
+  await using bench = await Bench.open(made, out, threads, { slots: pieceCount });
   const results = await Promise.all(Array.from({ length: pieceCount }, (_, n) => bench.put((n * 7919) % pieceCount)));
   assert(
     results.every((result) => result === 'ok'),
     String(results.find((result) => result !== 'ok')),
   );
   await bench.writer.save(bench.full());
-  assert.equal((await bench.writer.check({ recheck: true })).count, pieceCount);
+  assert.equal((await bench.writer.check({ recheck: true })).have.count, pieceCount);
   await using reader = new FileReader(made.metainfo, out);
   const reads = Array.from({ length: pieceCount }, (_, n) => readBlock(reader, (n * 31) % pieceCount, 0, 16_384));
   for (const [n, bytes] of (await Promise.all(reads)).entries()) {

@@ -6,7 +6,7 @@ import { Bench, make, openThreads, temporaryFolder } from './helpers.js';
 test('a thread that dies is a DiskError for each piece at it and for each later one, not a hang', async (t) => {
   const out = await temporaryFolder(t);
   const made = make(20 * 16_384);
-  await using bench = await Bench.open(made, out, openThreads(t, 1), 20);
+  await using bench = await Bench.open(made, out, openThreads(t, 1), { slots: 20 });
   assert.equal(await bench.put(0), 'ok');
   bench.writer.write(1_000_000, 1); // no such slot: nothing that the thread is made for
   const waiting = Array.from({ length: 10 }, (_, n) => bench.put(n + 2));
@@ -29,7 +29,7 @@ test('two downloads share the threads, each with its own memory and files', asyn
   {
     await using second = await Bench.open(other, out, threads);
     assert.deepEqual(await Promise.all([first.putAll(), second.putAll()]), [undefined, undefined]);
-    assert((await second.writer.check({ recheck: true })).isFull);
+    assert((await second.writer.check({ recheck: true })).have.isFull);
   }
-  assert((await first.writer.check({ recheck: true })).isFull);
+  assert((await first.writer.check({ recheck: true })).have.isFull);
 });

@@ -78,7 +78,7 @@ test('whatever the sizes, what was written is found by a check and given by the 
       {
         await using bench = await Bench.open(made, out, threads);
         assert.equal(await bench.putAll(), undefined);
-        assert.equal((await bench.writer.check({ recheck: true })).count, pieceCount);
+        assert.equal((await bench.writer.check({ recheck: true })).have.count, pieceCount);
       }
       await using reader = new FileReader(made.metainfo, out);
       for (let index = 0; index < pieceCount; index++) {
@@ -103,7 +103,7 @@ test('a corrupt piece reaches no file, and the right one does later', async (t) 
 test('more pieces at once than the ring holds are all written', async (t) => {
   const out = await temporaryFolder(t);
   const made = make(10_000 * 64, 64);
-  await using bench = await Bench.open(made, out, openThreads(t, 1), 10_000);
+  await using bench = await Bench.open(made, out, openThreads(t, 1), { slots: 10_000 });
   const results = await Promise.all(Array.from({ length: 10_000 }, (_, index) => bench.put(index)));
   assert(results.every((result) => result === 'ok'));
   assert(made.data.equals(await readFile(path.join(out, 't'))));
@@ -124,7 +124,7 @@ test('a full disk names the file and the reason, and a rerun with room completes
   }
   assert.equal(spawnSync('mount', ['-o', 'remount,size=8m', disk]).status, 0);
   await using bench = await Bench.open(made, disk, threads);
-  const found = await bench.writer.check();
+  const { have: found } = await bench.writer.check();
   assert(found.count > 20 && found.count < made.metainfo.pieceCount);
   for (let index = 0; index < made.metainfo.pieceCount; index++) {
     if (!found.has(index)) assert.equal(await bench.put(index), 'ok');
@@ -153,7 +153,7 @@ test('a disk that becomes read-only in mid-download is told of, and closing stil
     { path: 'a', length: 16_384 },
     { path: 'b', length: 16_384 },
   ]);
-  const bench = await Bench.open(made, disk, openThreads(t), 2);
+  const bench = await Bench.open(made, disk, openThreads(t), { slots: 2 });
   assert.equal(await bench.put(0), 'ok');
   // The thread keeps `a` open for writing, which forbids the remount: a bind mount does not mind.
   spawnSync('mount', ['--bind', disk, disk]);

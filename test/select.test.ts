@@ -1,0 +1,102 @@
+/** Downloads of some files, with what peers and trackers hear of it. */
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { temporaryFolder } from './file/helpers.js';
+import { downloadHere } from './helpers/download.js';
+import { ScriptedPeer } from './helpers/scripted-peer.js';
+import { makeTorrent, randomBytes } from './helpers/torrent.js';
+import { openTracker } from './helpers/tracker.js';
+import { until } from './helpers/until.js';
+
+const FILES = [
+  { path: 'a', data: randomBytes('a', 100_000) },
+  { path: 'b', data: randomBytes('b', 30_000) },
+  { path: 'c', data: randomBytes('c', 100_000) },
+];
+/** `b` has bytes of pieces 6 and 7, which it shares with its neighbours. */
+const torrent = makeTorrent(FILES, { name: 'x' });
+const [INTERESTED, BITFIELD, HAVE] = [2, 5, 4];
+
+test('sizes, pieces and what is left are those of the wanted files', async (t) => {
+  const out = await temporaryFolder(t);
+  await using seed = await ScriptedPeer.open(torrent);
+  await using tracker = await openTracker();
+  const tracked = makeTorrent(FILES, { name: 'x', trackers: [[tracker.url]] });
+  {
+    await using d = downloadHere(tracked.bytes, { out, select: ['b'], peers: [seed.address], seed: true });
+    await d.done;
+    const { totalLength, haveLength, pieceCount, havePieces, phase } = d.stats();
+    assert.deepEqual([totalLength, haveLength, pieceCount, havePieces, phase], [30_000, 30_000, 2, 2, 'seeding']);
+    assert.deepEqual(await readdir(path.join(out, 'x')), ['b']);
+    assert(FILES[1]!.data.equals(await readFile(path.join(out, 'x/b'))));
+    assert(
+      (await readdir(path.join(out, '.torrent-dl'))).some((name) => name.endsWith('.side')),
+      'to upload from',
+    );
+  }
+  const announces = tracker.announces.map(({ event, left }) => [event, left]);
+  assert.deepEqual(announces[0], ['started', 30_000]);
+  assert.deepEqual(announces.at(-1), ['stopped', 0]);
+  assert(!announces.some(([event]) => event === 'completed'), 'the torrent was not fetched as a whole');
+});
+
+test('who has nothing that is wanted is of no interest', async (t) => {
+  const out = await temporaryFolder(t);
+  await using useless = await ScriptedPeer.open(torrent, { pieces: [0, 1, 9, 10] });
+  const options = { out, select: ['b'], peers: [useless.address] };
+  await using d = downloadHere(torrent.bytes, options);
+  await until(() => d.stats().connectedPeers === 1 && useless.messages.length > 0);
+  await using seed = await ScriptedPeer.open(torrent);
+  seed.dial(d.stats().port);
+  await d.done;
+  assert(!useless.messages.some(([id]) => id === INTERESTED));
+  await until(() => useless.messages.filter(([id]) => id === HAVE).length === 2);
+});
+
+test('a boundary piece of an earlier run is not offered, for it cannot be given whole', async (t) => {
+  const out = await temporaryFolder(t);
+  await using seed = await ScriptedPeer.open(torrent);
+  {
+    await using d = downloadHere(torrent.bytes, { out, select: ['a'], peers: [seed.address] });
+    await d.done;
+  }
+  await using leech = await ScriptedPeer.open(torrent, { pieces: [] });
+  await using d = downloadHere(torrent.bytes, { out, select: ['a'], peers: [leech.address], seed: true });
+  await d.done;
+  await until(() => leech.messages.some(([id]) => id === BITFIELD));
+  const bitfield = leech.messages.find(([id]) => id === BITFIELD)!;
+  assert.deepEqual([...bitfield.subarray(1)], [0b1111_1100, 0]);
+});
+
+test('what is fetched of a selection is uploaded, boundary pieces included', async (t) => {
+  const [one, other] = [await temporaryFolder(t), await temporaryFolder(t)];
+  await using seed = await ScriptedPeer.open(torrent);
+  await using from = downloadHere(torrent.bytes, { out: one, select: ['b'], peers: [seed.address], seed: true });
+  await from.done;
+  const peers = [{ host: '127.0.0.1', port: from.stats().port }];
+  await using to = downloadHere(torrent.bytes, { out: other, select: ['b'], flatten: true, peers });
+  await to.done;
+  assert(FILES[1]!.data.equals(await readFile(path.join(other, 'b'))));
+});
+
+test('a selection can be put in place by one rename, and is uploaded from there', async (t) => {
+  const [one, other] = [await temporaryFolder(t), await temporaryFolder(t)];
+  await using seed = await ScriptedPeer.open(torrent);
+  const options = { out: one, select: ['b'], atomic: true };
+  {
+    await using from = downloadHere(torrent.bytes, { ...options, peers: [seed.address], seed: true });
+    await from.done;
+    assert.deepEqual(await readdir(path.join(one, 'x')), ['b']);
+    const peers = [{ host: '127.0.0.1', port: from.stats().port }];
+    await using to = downloadHere(torrent.bytes, { out: other, select: ['b'], peers });
+    await to.done;
+    assert(FILES[1]!.data.equals(await readFile(path.join(other, 'x/b'))));
+  }
+  const state = await readdir(path.join(one, '.torrent-dl'));
+  assert(!state.some((name) => /\.(?:side|staged)$/.test(name)), state.join());
+  await using again = downloadHere(torrent.bytes, options);
+  await again.done;
+  assert.equal(again.stats().downloaded, 0);
+});
