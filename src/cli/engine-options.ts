@@ -7,10 +7,12 @@ import type { Options } from './options.js';
 export function engineOptions(options: Options): DownloadOptions {
   const { timeout, stallTimeout, metadataTimeout, tracker, trackers, peer } = options;
   const { out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap } = options;
+  const { select, exclude, largest, name, stripComponents, flatten } = options;
   const { atomic, onDiskFull } = options;
   const place = out === '-' ? { output: standardOutput(options) } : { out, atomic, onDiskFull };
   const named = {
     ...place,
+    ...{ select, exclude, largest, name, stripComponents, flatten },
     ...{ seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap },
     ...{ timeoutMs: timeout, stallTimeoutMs: stallTimeout, metadataTimeoutMs: metadataTimeout },
     ...{ trackers: tracker, useTorrentTrackers: trackers, peers: peer },

@@ -1,5 +1,5 @@
 /** `--list`: the files of a torrent, without downloading. */
-import { escapeControl, type Metainfo, type MetainfoFile } from '../index.js';
+import { chooseFiles, escapeControl, isSelective, type Metainfo, type MetainfoFile, type Selection } from '../index.js';
 
 import { formatBytes } from './format.js';
 import { readMetainfoOf, runWork } from './work.js';
@@ -11,10 +11,12 @@ export interface ListedFile {
   readonly path: string;
 }
 
-/** Prints index, size and path of each file: aligned for people, else with tabs and bytes. Gives the exit code. */
-export async function list(torrent: string): Promise<number> {
+/** Prints index, size and path of each selected file: aligned for people, else with tabs and bytes. Gives the exit code. */
+export async function list(torrent: string, selection: Selection = {}): Promise<number> {
   return await runWork(async (signal) => {
-    const files = filesOf(await readMetainfoOf(torrent, signal));
+    const metainfo = await readMetainfoOf(torrent, signal);
+    const chosen = isSelective(selection) ? chooseFiles(metainfo, selection).files : undefined;
+    const files = filesOf(metainfo).filter(({ index }) => chosen?.has(index) ?? true);
     process.stdout.write(process.stdout.isTTY ? formatFiles(files) : plainFiles(files));
     return 0;
   });

@@ -35,7 +35,7 @@ async function execute(commandLine: CommandLine): Promise<number> {
     case 'download': {
       if (commandLine.options.list) {
         const { list } = await import('./list.js');
-        return await list(commandLine.torrent);
+        return await list(commandLine.torrent, commandLine.options);
       }
       if (commandLine.options.dryRun) {
         const { dryRun } = await import('./dry-run.js');

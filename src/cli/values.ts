@@ -21,6 +21,11 @@ export function freeText(value: string): string {
   return value;
 }
 
+/** The same; appended to those before. */
+export function words(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, text(value)];
+}
+
 export function integer(min: number, max: number): (value: string) => number {
   return (value) => {
     const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;

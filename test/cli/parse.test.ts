@@ -118,6 +118,7 @@ test('the help shows every option within 80 columns, examples first', () => {
     'Examples',
     'Commands',
     'Download',
+    'Files',
     'Network',
     'Peers',
     'Output',
