@@ -2,6 +2,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import createDebug from 'debug';
 import { UsageError } from '../common/errors.js';
+import { wordsOfCode } from '../common/system-words.js';
 
 const log = createDebug('torrent-dl:peer');
 
@@ -10,7 +11,7 @@ const USUAL_PORTS = [6881, 6882, 6883, 6884, 6885, 6886, 6887, 6888, 6889];
 /** Protocol name, reserved bytes and info hash: what tells which torrent a peer wants. */
 const ENOUGH = 48;
 const HELLO_TIMEOUT_MS = 10_000;
-/** Peers that have dialled and not yet said what they want. */
+/** Peers that have dialled and not yet said what they want; one more, and who has waited longest goes. */
 const MOST_PENDING = 200;
 
 /** A peer that dialled us and named a torrent; `received` are its bytes so far. */
@@ -23,7 +24,8 @@ export interface IncomingPeer {
 export class PeerListener implements AsyncDisposable {
   readonly #server: net.Server;
   readonly #takers = new Map<string, (peer: IncomingPeer) => void>();
-  readonly #pending = new Set<net.Socket>();
+  /** How to drop each of them, the oldest first. */
+  readonly #pending = new Map<net.Socket, () => void>();
 
   private constructor(server: net.Server) {
     this.#server = server;
@@ -61,17 +63,13 @@ export class PeerListener implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#pending) socket.destroy();
+    for (const drop of [...this.#pending.values()]) drop();
     const closed = once(this.#server, 'close');
     this.#server.close();
     await closed;
   }
 
   #onSocket(socket: net.Socket): void {
-    if (this.#pending.size >= MOST_PENDING) {
-      socket.destroy();
-      return;
-    }
     let received = Buffer.alloc(0);
     const onData = (chunk: Buffer): void => {
       received = Buffer.concat([received, chunk]);
@@ -84,7 +82,7 @@ export class PeerListener implements AsyncDisposable {
     };
     const release = (): void => {
       this.#pending.delete(socket);
-      socket.setTimeout(0, drop);
+      clearTimeout(timer);
       socket.off('data', onData).off('error', drop).off('close', drop);
     };
     const drop = (): void => {
@@ -92,8 +90,9 @@ export class PeerListener implements AsyncDisposable {
       socket.on('error', () => undefined); // a reset after we lost interest
       socket.destroy();
     };
-    this.#pending.add(socket);
-    socket.setTimeout(HELLO_TIMEOUT_MS, drop);
+    const timer = setTimeout(drop, HELLO_TIMEOUT_MS); // for all of it: bytes that drip in give no more time
+    this.#pending.set(socket, drop);
+    if (this.#pending.size > MOST_PENDING) this.#pending.values().next().value?.();
     socket.on('data', onData).on('error', drop).on('close', drop);
   }
 }
@@ -115,6 +114,7 @@ async function listen(port: number): Promise<net.Server> {
 
 function portError(port: number, error: unknown): UsageError {
   const { code } = error as NodeJS.ErrnoException;
-  const why = code === 'EADDRINUSE' ? 'it is in use' : code === 'EACCES' ? 'permission denied' : String(code);
+  const why =
+    code === 'EADDRINUSE' ? 'it is in use' : code === 'EACCES' ? 'permission denied' : wordsOfCode(String(code));
   return new UsageError('ERR_PORT', `cannot listen on port ${port}: ${why}`, { cause: error });
 }

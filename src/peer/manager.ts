@@ -34,6 +34,8 @@ const USELESS_AFTER_MS = 60_000;
 const MEAN_AFTER_MS = 180_000;
 /** Peers behind one address, as in a household. */
 const MOST_OF_HOST = 4;
+/** Peers that brought something and have left, whose guilt may show later. */
+const MOST_SENDERS = 20_000;
 /** Places that are kept for peers that we dial. */
 const SHARE_TO_DIAL = 0.3;
 export interface PeerManagerOptions {
@@ -294,6 +296,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     if (!this.connections.delete(connection)) return;
     this.#picker.removePeer(connection.have);
     if (!connection.fetcher.isUseful) this.#senders.delete(connection.id);
+    this.#forgetSenders();
     const isTold = connection.wasOpen && !this.#isClosed;
     if (isTold) this.#options.onPeer?.({ event: 'disconnect', address: connection.address, reason });
     const address = dialAddressOf(connection);
@@ -301,6 +304,16 @@ export class PeerManager implements Swarm, AsyncDisposable {
     const now = performance.now();
     if (connection.wasOpen) this.pool.disconnected(address, now, { wasUseful: connection.fetcher.isUseful });
     else this.pool.failed(address, now, reason);
+  }
+
+  /** Those who left longest ago. */
+  #forgetSenders(): void {
+    if (this.#senders.size <= MOST_SENDERS) return;
+    const present = new Set(Array.from(this.connections, (connection) => connection.id));
+    for (const id of this.#senders.keys()) {
+      if (this.#senders.size <= MOST_SENDERS / 2) return;
+      if (!present.has(id)) this.#senders.delete(id);
+    }
   }
 
   // ── Dialling, choking, turnover ───────────────────────────────────────────────────────────────────────────────────

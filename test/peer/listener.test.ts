@@ -76,3 +76,33 @@ test('whoever took the peers of a torrent before cannot stop the one who takes t
   (await taken).socket.destroy();
   socket.destroy();
 });
+
+test('who drips his handshake has ten seconds for all of it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  await using listener = await PeerListener.open(0);
+  const slow = await dial(listener.port);
+  const closed = once(slow, 'close');
+  slow.write(hello(INFO_HASH).subarray(0, 1));
+  await greet(listener);
+  t.mock.timers.tick(9000);
+  slow.write(hello(INFO_HASH).subarray(1, 2));
+  await greet(listener);
+  t.mock.timers.tick(1000);
+  await closed;
+});
+
+test('a crowd that says nothing does not keep out who does', async () => {
+  await using listener = await PeerListener.open(0);
+  const crowd = await Promise.all(Array.from({ length: 250 }, () => dial(listener.port)));
+  await greet(listener);
+  for (const socket of crowd) socket.destroy();
+});
+
+/** A peer that says what it wants, and is heard. */
+async function greet(listener: PeerListener): Promise<void> {
+  const taken = new Promise<IncomingPeer>((resolve) => listener.serve(INFO_HASH, resolve));
+  const socket = await dial(listener.port);
+  socket.write(hello(INFO_HASH));
+  (await taken).socket.destroy();
+  socket.destroy();
+}
