@@ -57,11 +57,20 @@ export function describeError(error: unknown, isDebug: boolean, diagnosis?: Diag
 /** What went wrong, with its causes. */
 export function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
+  if (isOutOfMemory(error)) return `not enough memory (${message})`;
   if (exitCodeOf(error) === EXIT_BUG) {
     const what = message.replace(/^bug: /, '') || 'unknown error';
     return `bug: ${what} (please report it, with the output of the same command under DEBUG='torrent-dl:*')`;
   }
   return error instanceof NoSourceError ? message + causesOf(error) : message;
+}
+
+/** The machine's fault, not ours: memory that the system or Node's own limits refuse. */
+function isOutOfMemory(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const isOfSystem = ['ENOMEM', 'ERR_MEMORY_ALLOCATION_FAILED', 'ERR_WORKER_OUT_OF_MEMORY'].includes(code);
+  return isOfSystem || (error instanceof RangeError && error.message.includes('allocation failed'));
 }
 
 /** The first causes that the message does not name yet. */

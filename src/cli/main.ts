@@ -1,6 +1,7 @@
 /** The command line's entry. Loads the engine only for a download, so that `--help` is there at once. */
 import type { Call } from './commands.js';
 import { parseCommandLine, type CommandLine } from './parse.js';
+import { wordsOf } from './system-words.js';
 
 const EXIT_USAGE = 2;
 const EXIT_OUTPUT_FAILED = 5;
@@ -11,7 +12,7 @@ const LINGER_MS = 2000;
 
 /** Runs the program with the words after its name. Sets `process.exitCode` and lets the event loop drain. */
 export async function main(argv: readonly string[]): Promise<void> {
-  process.stdout.on('error', onOutputClosed);
+  process.stdout.on('error', onOutputError);
   process.stderr.on('error', () => undefined); // nobody is left to tell
   process.exitCode = await execute(parseCommandLine(argv));
   setTimeout(() => process.exit(), LINGER_MS).unref();
@@ -72,6 +73,9 @@ async function call(given: Call): Promise<number> {
   }
 }
 
-function onOutputClosed(error: NodeJS.ErrnoException): void {
+/** Who went away knows; that a disk is full has to be told. */
+function onOutputError(error: NodeJS.ErrnoException): void {
   process.exitCode = error.code === 'EPIPE' ? EXIT_OUTPUT_CLOSED : EXIT_OUTPUT_FAILED;
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`torrent-dl: cannot write to standard output: ${wordsOf(error)}\n`);
 }

@@ -69,3 +69,11 @@ test('with DEBUG the causes come along', () => {
   const error = new DiskError('ERR_X', 'outer', { cause: new Error('inner') });
   assert.match(describeError(error, true), /\ncaused by Error: inner\n/);
 });
+
+test('too little memory is no bug, and says so', () => {
+  const errors = [
+    new RangeError('Array buffer allocation failed'),
+    Object.assign(new Error('Worker terminated'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }),
+  ];
+  for (const error of errors) assert.match(describeError(error, false), /^torrent-dl: not enough memory \(/);
+});
