@@ -5,6 +5,7 @@ import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 
 import { kebabOf, OPTIONS, type OptionSpec, type OptionTable } from './options.js';
+import { wordsOf } from './system-words.js';
 import { switchOf } from './values.js';
 
 /** A setting that makes no sense; the message names where it was found. */
@@ -77,7 +78,7 @@ function readLines(file: string, isRequired: boolean): string[] {
     if (error instanceof SettingError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (!isRequired && (code === 'ENOENT' || code === 'ENOTDIR')) return [];
-    const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : String(code);
+    const why = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a folder' : wordsOf(error as Error);
     throw new SettingError(`cannot read the configuration file ${file}: ${why}`);
   }
 }

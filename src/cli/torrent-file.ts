@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, link, rename, rm, writeFile } from 'node:fs/promises';
 
 import { DiskError, escapeControl, UsageError } from '../index.js';
+import { wordsOf } from './system-words.js';
 
 /** Says what stands in the way before the long work. @throws {UsageError} */
 export async function checkTarget(out: string, isForced: boolean): Promise<void> {
@@ -34,9 +35,9 @@ export async function writeTorrent(out: string, bytes: Uint8Array, isForced: boo
     if (isForced) await rename(draft, out);
     else await link(draft, out); // fails where a file is, even one that came a moment ago
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw isThereError(out);
-    const why = REASONS[code ?? ''] ?? message;
+    const why = REASONS[code ?? ''] ?? wordsOf(error as Error);
     throw new DiskError('ERR_WRITE', `cannot write "${escapeControl(out)}": ${why}`, { cause: error });
   } finally {
     await rm(draft, { force: true }).catch(() => undefined); // the first error is the one to tell

@@ -1,6 +1,7 @@
 import type { AxiosError, AxiosRequestConfig } from 'axios';
 import { HttpError } from './http-error.js';
 import { LocalGuard } from './local-guard.js';
+import { wordsOfCode } from './system-words.js';
 import { hostOf, isLoopback } from './url.js';
 import { CLIENT } from './version.js';
 
@@ -121,6 +122,13 @@ const REASONS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: 'header too large',
   Z_DATA_ERROR: 'damaged compression',
   Z_BUF_ERROR: 'damaged compression',
+  EPROTO: 'it does not speak TLS',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'nobody vouches for its certificate',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+  SELF_SIGNED_CERT_IN_CHAIN: 'nobody vouches for its certificate',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'nobody vouches for its certificate',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'nobody vouches for its certificate',
 };
 
 const HOST_ERRORS = new Set(['ENOTFOUND', 'ENODATA', 'EAI_AGAIN', 'ETIMEOUT', 'ESERVFAIL']);
@@ -135,7 +143,7 @@ function httpErrorOf({ code, message, cause }: AxiosError): HttpError {
   const isUnknownHost = HOST_ERRORS.has(code ?? '');
   return new HttpError(
     isUnknownHost ? 'ERR_HTTP_HOST' : 'ERR_HTTP_FAILED',
-    REASONS[code ?? ''] ?? code ?? 'request failed',
+    REASONS[code ?? ''] ?? (code === undefined ? 'request failed' : wordsOfCode(code)),
     options,
   );
 }

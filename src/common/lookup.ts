@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { HostPort, PeerAddress } from './address.js';
+import { wordsOfCode } from './system-words.js';
 import { resolveName } from './names.js';
 
 /** Addresses of hosts by name or IP address; `onFailure` hears of names that cannot be resolved, for others may do. */
@@ -14,7 +15,8 @@ export async function resolveHosts(
       try {
         return (await resolveName(host, { signal })).map((address) => ({ host: address, port }));
       } catch (error) {
-        onFailure(`cannot resolve the peer "${host}": ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+        const { code = String(error) } = error as NodeJS.ErrnoException;
+        onFailure(`cannot resolve the peer "${host}": ${wordsOfCode(code)}`);
         return [];
       }
     }),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import createDebug from 'debug';
 import type { PeerAddress } from './address.js';
 import { UsageError } from './errors.js';
+import { wordsOfCode } from './system-words.js';
 import { canonicalIp } from './ip.js';
 
 const log = createDebug('torrent-dl:udp');
@@ -182,6 +183,6 @@ function isTaken(error: unknown): boolean {
 
 function portError(port: number, error: unknown): UsageError {
   const { code } = error as NodeJS.ErrnoException;
-  const why = isTaken(error) ? 'it is in use' : code === 'EACCES' ? 'permission denied' : String(code);
+  const why = isTaken(error) ? 'it is in use' : code === 'EACCES' ? 'permission denied' : wordsOfCode(String(code));
   return new UsageError('ERR_PORT', `cannot use UDP port ${port}: ${why}`, { cause: error });
 }

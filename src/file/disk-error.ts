@@ -1,4 +1,5 @@
 import { DiskError, OutputClosedError } from '../common/errors.js';
+import { wordsOfCode } from '../common/system-words.js';
 import { escapeControl } from '../common/text.js';
 
 /** What the system's error codes mean, as a stable code of ours and in words. */
@@ -41,7 +42,7 @@ export function codeOf(error: unknown): string | undefined {
 export function diskError(action: string, path: string, error: unknown): DiskError {
   if (error instanceof DiskError) return error;
   const { code, message } = error as SystemError;
-  const [name, words] = REASONS[code ?? ''] ?? ['ERR_DISK', code ?? message];
+  const [name, words] = REASONS[code ?? ''] ?? ['ERR_DISK', code === undefined ? message : wordsOfCode(code)];
   return new DiskError(name, `cannot ${action} ${quoted(path)}: ${words}`, { cause: error });
 }
 

@@ -16,9 +16,10 @@ export type SourceKind = 'magnet' | 'url' | 'info-hash' | 'path';
  * A file whose name looks like an info hash is a file.
  */
 export function kindOfSource(text: string, exists: (path: string) => boolean = existsSync): SourceKind {
-  if (/^magnet:/i.test(text)) return 'magnet';
-  if (/^https?:\/\//i.test(text)) return 'url';
-  return /^(?:[0-9a-f]{40}|[a-z2-7]{32})$/i.test(text) && !exists(text) ? 'info-hash' : 'path';
+  const word = text.trim(); // what was copied out of a page often has blanks round it
+  if (/^magnet:/i.test(word)) return 'magnet';
+  if (/^https?:\/\//i.test(word)) return 'url';
+  return /^(?:[0-9a-f]{40}|[a-z2-7]{32})$/i.test(word) && !exists(text) ? 'info-hash' : 'path';
 }
 
 /**

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { MetainfoError } from '../common/errors.js';
+import { wordsOfCode } from '../common/system-words.js';
 import { quote } from '../common/text.js';
 import { decodeMetainfo } from './decode.js';
 import type { Metainfo } from './metainfo.js';
@@ -15,7 +16,7 @@ export async function readMetainfo(source: string | Uint8Array | Metainfo): Prom
   if (typeof source !== 'string') return source;
   const bytes = await readFile(source).catch((error: unknown) => {
     const code = String((error as NodeJS.ErrnoException).code);
-    const why = REASONS[code] ?? code;
+    const why = REASONS[code] ?? wordsOfCode(code);
     throw new MetainfoError('ERR_NO_TORRENT', `cannot read ${quote(source, 4096)}: ${why}`, { cause: error });
   });
   return decodeMetainfo(bytes);

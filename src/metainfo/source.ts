@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { MetainfoError } from '../common/errors.js';
 import { hideSecrets } from '../common/url.js';
 import { decodeMetainfo } from './decode.js';
@@ -16,19 +17,27 @@ export async function readSource(source: string | Uint8Array, signal?: AbortSign
   if (typeof source !== 'string') return decodeMetainfo(source);
   switch (kindOfSource(source)) {
     case 'magnet':
-      return parseMagnet(source);
+      return parseMagnet(source.trim());
     case 'info-hash':
-      return { infoHash: parseInfoHash(source)!, trackers: [], peers: [], webSeeds: [], warnings: [] };
+      return { infoHash: parseInfoHash(source.trim())!, trackers: [], peers: [], webSeeds: [], warnings: [] };
     case 'url':
       return decodeMetainfo(await fetchTorrent(urlOf(source), { signal }));
     case 'path':
-      return decodeMetainfo(await readTorrentFile(source, signal));
+      return decodeMetainfo(await readTorrentFile(pathOf(source), signal));
   }
 }
 
 /** Whether only a link is there, and peers have to be asked for the rest. */
 export function isMagnetLink(source: Metainfo | Magnet): source is Magnet {
   return !('infoBytes' in source);
+}
+
+/** A URL of a kind that we do not fetch would only be looked for on disk. */
+function pathOf(text: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1];
+  if (scheme === undefined || existsSync(text)) return text;
+  const what = `${hideSecrets(text)} begins with ${scheme}:`;
+  throw new MetainfoError('ERR_TORRENT_URL', `${what}; a torrent is fetched over http or https only`);
 }
 
 function urlOf(text: string): URL {

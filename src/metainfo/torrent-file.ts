@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MetainfoError } from '../common/errors.js';
+import { wordsOfCode } from '../common/system-words.js';
 
 /** No torrent is near that size. */
 const MOST_LENGTH = 256 * 1024 * 1024;
@@ -26,7 +27,9 @@ export async function readTorrentFile(path: string, signal?: AbortSignal): Promi
     signal?.throwIfAborted();
     if (error instanceof MetainfoError) throw error;
     const { code = String(error) } = error as NodeJS.ErrnoException;
-    throw new MetainfoError('ERR_NO_TORRENT', `cannot read "${path}": ${REASONS[code] ?? code}`, { cause: error });
+    throw new MetainfoError('ERR_NO_TORRENT', `cannot read "${path}": ${REASONS[code] ?? wordsOfCode(code)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -131,6 +131,9 @@ test('an operand is told by its looks, and a file of that name comes before an i
   const table: [string, string][] = [
     ['magnet:?xt=urn:btih:x', 'magnet'],
     ['MAGNET:?', 'magnet'],
+    ['  magnet:?xt=urn:btih:x\n', 'magnet'],
+    [' https://t.example/a.torrent', 'url'],
+    [` ${hex} `, 'info-hash'],
     ['https://t.example/a.torrent', 'url'],
     ['HTTP://t.example', 'url'],
     [hex, 'info-hash'],
