@@ -50,8 +50,11 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly onNotice?: (notice: Notice) => void;
-  /** The torrent is known: it was read or, for a magnet link, its info dictionary came. */
-  readonly onMetadata?: (metainfo: Metainfo) => void;
+  /**
+   * The torrent is known: it was read or, for a magnet link, its info dictionary came. `isWanted` tells which files are
+   * downloaded, by their places in `Metainfo.files`.
+   */
+  readonly onMetadata?: (metainfo: Metainfo, isWanted: (file: number) => boolean) => void;
   /**
    * All of a file is verified and on disk, or has left in the output stream. Also told of those that are found complete at
    * the start, and of empty ones but in a stream.

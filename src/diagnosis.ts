@@ -1,7 +1,6 @@
 /** Why data does not come: what is known of those who could send it. */
 import type { Bitfield } from './common/bitfield.js';
-import { lengthOfPiece } from './common/pieces.js';
-import type { Metainfo } from './metainfo/metainfo.js';
+import type { Wanted } from './file/wanted.js';
 import { NO_OUTCOMES, type DialOutcomes } from './peer/dial-outcome.js';
 import type { SourceStatus } from './tracker/source.js';
 
@@ -12,7 +11,7 @@ export interface Diagnosis {
   /** Who was asked for peers, and what they answered. */
   readonly sources: readonly SourceStatus[];
   readonly peers: PeersDiagnosis;
-  /** Share of the data (0 … 1) that we or connected peers have; undefined as long as the size is not known. */
+  /** Share of the wanted data (0 … 1) that we or connected peers have; undefined as long as the size is not known. */
   readonly availability: number | undefined;
 }
 
@@ -34,12 +33,12 @@ export const NO_PEERS: PeersDiagnosis = {
   unreached: NO_OUTCOMES,
 };
 
-/** The share of a torrent's bytes in pieces that `have` or for which `exists` says so. */
-export function availabilityOf(metainfo: Metainfo, have: Bitfield, exists: (index: number) => boolean): number {
-  const { pieceCount, totalLength } = metainfo;
+/** The share of the wanted bytes in pieces that `have` or for which `exists` says so. */
+export function availabilityOf(wanted: Wanted, have: Bitfield, exists: (index: number) => boolean): number {
+  const { pieces, totalLength } = wanted;
   let length = 0;
-  for (let index = 0; index < pieceCount; index++) {
-    if (have.has(index) || exists(index)) length += lengthOfPiece(metainfo, index);
+  for (let index = 0; index < pieces.length; index++) {
+    if (pieces.has(index) && (have.has(index) || exists(index))) length += wanted.lengthOf(index);
   }
   return totalLength === 0 ? 1 : length / totalLength;
 }

@@ -5,7 +5,7 @@ import { Bitfield } from './common/bitfield.js';
 import type { Download, DownloadOptions, DownloadStats, Notice } from './api.js';
 import { availabilityOf, NO_PEERS, type Diagnosis } from './diagnosis.js';
 import { Closers } from './common/closers.js';
-import { bug, DiskError, TimeLimitError } from './common/errors.js';
+import { bug, DiskError } from './common/errors.js';
 import { isDiskFull } from './file/room.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
@@ -20,21 +20,16 @@ import { mayFollow, type Phase } from './phase.js';
 import { planFiles, type FilePlan } from './plan.js';
 import { keepMetainfo, keptMetainfo, metainfoOf } from './resolve.js';
 import { Session } from './session.js';
-import { SourceNews } from './news.js';
 import { Swarm } from './swarm.js';
 import { Tally } from './tally.js';
-import { formatSeconds, noMetadataError, stallError, whoIsAsked, type Stall } from './stall.js';
 import type { TransferTotals } from './tracker/source.js';
+import { Watch } from './watch.js';
 
 const log = createDebug('torrent-dl:download');
 
 /** How often time limits are looked at, and the resume state is saved. */
 const WATCH_MS = 250;
 const SAVE_MS = 60_000;
-/** So long without any peer is worth a line. */
-const LONELY_MS = 10_000;
-/** So long without data of use is a stall. */
-const STALL_MS = 30_000;
 /** What trackers are told to be left while the size is not known: as others do, one block. */
 const UNKNOWN_LEFT = 16_384;
 
@@ -72,16 +67,12 @@ class TorrentDownload implements Download {
   #name = '';
   readonly #tally = new Tally();
   #checked = 0;
-  readonly #startedAt = performance.now();
   #savedAt = performance.now();
   #target: Target | undefined;
   #picker: PiecePicker | undefined;
   #swarm: Swarm | undefined;
   #port = 0;
-  readonly #news = new SourceNews();
-  #isLonely = false;
-  /** Somebody was told that nothing comes. */
-  #isStalled = false;
+  readonly #watch: Watch;
   /** As it was at the end. */
   #lastDiagnosis: Diagnosis | undefined;
   #closing: Promise<void> | undefined;
@@ -92,6 +83,7 @@ class TorrentDownload implements Download {
 
   constructor(source: string | Uint8Array | Metainfo, options: DownloadOptions) {
     this.#options = options;
+    this.#watch = this.#openWatch();
     this.done = new Promise((resolve, reject) => {
       this.#resolveDone = resolve;
       this.#rejectDone = reject;
@@ -140,15 +132,14 @@ class TorrentDownload implements Download {
 
   diagnose(): Diagnosis {
     if (this.#lastDiagnosis) return this.#lastDiagnosis;
-    const { metainfo } = this;
+    const [wanted, picker] = [this.#target?.wanted, this.#picker];
     const { have } = this.#tally;
-    const picker = this.#picker;
     return {
       idleMs: this.#tally.idleMs(performance.now()),
       sources: this.#swarm?.sources() ?? [],
       peers: this.#swarm?.diagnose(this.#isHolder()) ?? NO_PEERS,
       availability:
-        metainfo && picker ? availabilityOf(metainfo, have, (index) => picker.availability(index) > 0) : undefined,
+        wanted && picker ? availabilityOf(wanted, have, (index) => picker.availability(index) > 0) : undefined,
     };
   }
 
@@ -170,7 +161,7 @@ class TorrentDownload implements Download {
 
   async #start(source: string | Uint8Array | Metainfo): Promise<void> {
     if (this.#options.output) checkOutput(this.#options.output, this.#options.seed ?? false);
-    const watch = setInterval(() => this.#watch(), WATCH_MS);
+    const watch = setInterval(() => this.#tick(), WATCH_MS);
     this.#closers.defer(() => clearInterval(watch));
     const isRead = typeof source !== 'string' && !(source instanceof Uint8Array);
     const torrent = isRead ? source : await readSource(source, this.#stopped.signal);
@@ -187,7 +178,7 @@ class TorrentDownload implements Download {
       isLink ? torrent.selectOnly : undefined,
     );
     const metainfo = (this.metainfo = plan.metainfo);
-    this.#options.onMetadata?.(metainfo);
+    this.#options.onMetadata?.(metainfo, (file) => plan.chosen?.has(file) ?? true);
     const line = await this.#openLine(plan, session);
     await this.#check(line);
     if (this.#hasEnded()) return;
@@ -238,6 +229,17 @@ class TorrentDownload implements Download {
       totals: () => this.#totals(),
       onNotice: (level, text) => this.#notice(level, text),
     });
+  }
+
+  #openWatch(): Watch {
+    const context = {
+      options: this.#options,
+      stats: () => this.stats(),
+      diagnose: () => this.diagnose(),
+      failures: () => this.#swarm?.failures() ?? [],
+      onNotice: (level: Notice['level'], text: string) => this.#notice(level, text),
+    };
+    return new Watch(context, performance.now());
   }
 
   #hasEnded(): boolean {
@@ -348,7 +350,7 @@ class TorrentDownload implements Download {
 
   // ── Time limits and ends ──────────────────────────────────────────────────────────────────────────────────────────
 
-  #watch(): void {
+  #tick(): void {
     const now = performance.now();
     if (this.#target?.isWaiting) this.#tally.restartIdle(now);
     const idleMs = this.#tally.idleMs(now);
@@ -356,58 +358,9 @@ class TorrentDownload implements Download {
       this.#savedAt = now;
       this.#target?.sink.save(this.#tally.have).catch((error: unknown) => this.#fail(error));
     }
-    this.#tellNews(now);
-    if (this.#phase === 'seeding' || this.#hasEnded()) return;
-    this.#tellStall(idleMs);
-    this.#checkLimits(now, idleMs);
-  }
-
-  /** Lines for the user: what trackers and the like say, and once why there is nobody. */
-  #tellNews(now: number): void {
-    const stats = this.stats();
-    for (const { status, line } of this.#news.read(stats.sources)) {
-      this.#options.onSource?.(status);
-      this.#notice('info', line);
-    }
-    const isIdle = stats.connectedPeers === 0 && stats.downloaded === 0 && now - this.#phaseAt > LONELY_MS;
-    if (this.#isLonely || !isIdle || (this.#phase !== 'downloading' && this.#phase !== 'resolving')) return;
-    this.#isLonely = true;
-    const causes = (this.#swarm?.failures() ?? []).map((error) => `; ${error.message}`).slice(0, 3);
-    this.#notice('warning', `no peer after ${formatSeconds(LONELY_MS)}: ${whoIsAsked(stats)}${causes.join('')}`);
-  }
-
-  #tellStall(idleMs: number): void {
-    const { stallTimeoutMs = Infinity, onStall } = this.#options;
-    const isStalled =
-      (this.#phase === 'resolving' || this.#phase === 'downloading') && idleMs > Math.min(STALL_MS, stallTimeoutMs);
-    if (isStalled && !this.#isStalled) onStall?.(this.diagnose());
-    this.#isStalled = isStalled;
-  }
-
-  #checkLimits(now: number, idleMs: number): void {
-    const { timeoutMs, stallTimeoutMs, metadataTimeoutMs } = this.#options;
-    const isResolving = this.#phase === 'resolving';
-    const mayStall = isResolving || this.#phase === 'downloading';
-    if (timeoutMs !== undefined && now - this.#startedAt > timeoutMs) {
-      this.#fail(new TimeLimitError('ERR_TIMEOUT', `not done within ${formatSeconds(timeoutMs)}${this.#advice}`));
-    } else if (isResolving && metadataTimeoutMs !== undefined && now - this.#phaseAt > metadataTimeoutMs) {
-      this.#fail(noMetadataError(metadataTimeoutMs, this.#stall()));
-    } else if (mayStall && stallTimeoutMs !== undefined && idleMs > stallTimeoutMs) {
-      this.#fail((isResolving ? noMetadataError : stallError)(stallTimeoutMs, this.#stall()));
-    }
-  }
-
-  #stall(): Stall {
-    return {
-      stats: this.stats(),
-      holders: this.#swarm?.holders(this.#isHolder()) ?? 0,
-      failures: this.#swarm?.failures() ?? [],
-      advice: this.#advice,
-    };
-  }
-
-  get #advice(): string {
-    return this.#options.output ? '' : '; run again to resume';
+    if (this.#hasEnded()) return;
+    const error = this.#watch.look({ now, phase: this.#phase, phaseAt: this.#phaseAt, idleMs });
+    if (error) this.#fail(error);
   }
 
   /** Who has what we lack; a stream is helped by those only that have the piece which is due. */

@@ -12,10 +12,11 @@ export function diagnosisOf(error: unknown, job: Job | undefined): Diagnosis | u
 }
 
 /** One to three lines: who was asked for peers, what became of those, how much of the data there is. */
-export function linesOfDiagnosis({ sources, peers, availability }: Diagnosis): string[] {
+export function linesOfDiagnosis(diagnosis: Diagnosis): string[] {
+  const { sources, peers, availability } = diagnosis;
   return [
     ...(sources.length > 0 ? [`trackers: ${listed(sources.map(answerOf), MOST_SOURCES)}`] : []),
-    `peers: ${listed(peerCounts(peers), Infinity)}`,
+    `peers: ${listed(peerCounts(diagnosis), Infinity)}`,
     ...(availability === undefined || peers.connected === 0 ? [] : [`data: ${shareOf(availability)}`]),
   ].map(escapeControl);
 }
@@ -26,24 +27,29 @@ function answerOf({ name, state, peers, message }: SourceStatus): string {
   return `${name}: ${message ?? (state === 'asking' ? 'no answer yet' : 'not asked yet')}`;
 }
 
-function peerCounts({ known, banned, connected, lacking, choking, silent, unreached }: Diagnosis['peers']): string[] {
+function peerCounts({ peers, availability }: Diagnosis): string[] {
+  const { known, banned, connected, lacking, choking, silent, unreached } = peers;
   const counts = [
     [connected, 'connected'],
-    [lacking, 'without the missing pieces'],
+    [lacking, availability === undefined ? 'without the metadata' : 'without the missing pieces'],
     [choking, 'choked us'],
     [silent, 'sent nothing'],
     [unreached.refused, 'refused'],
     [unreached.timedOut, 'timed out'],
     [unreached.unreachable, 'unreachable'],
     [unreached.hungUp, 'hung up in the handshake'],
-    [unreached.useless, 'hung up after it'],
+    [unreached.useless, 'of no use'],
     [banned, 'banned for wrong data'],
   ] as const;
-  return [`${known} known`, ...counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)];
+  return [
+    known === 0 ? 'none known' : `${known} known`,
+    ...counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`),
+  ];
 }
 
 /** `98.7 % of it exists in the swarm`; never 100 % when something is missing. */
 function shareOf(availability: number): string {
+  if (availability === 0) return 'none of it exists in the swarm';
   if (availability >= 1) return 'all of it exists in the swarm';
   return `${(Math.floor(availability * 1000) / 10).toFixed(1)} % of it exists in the swarm`;
 }

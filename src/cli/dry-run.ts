@@ -5,7 +5,7 @@ import { engineOptions } from './engine-options.js';
 import { describeError, exitCodeOf } from './exit.js';
 import { factsOfSource } from './facts.js';
 import { formatBytes, formatPercent } from './format.js';
-import { readTorrent } from './inputs.js';
+import { readTorrent, withoutSecrets } from './inputs.js';
 import { jsonLine } from './json.js';
 import type { Options } from './options.js';
 import { runWork } from './work.js';
@@ -36,7 +36,7 @@ function factsOf(source: string, result: DryRun, out: string, exitCode: number):
   const { metainfo, disk, problem, isComplete, sources, peers } = result;
   const { clashes, provenLength, unprovenLength, space } = disk;
   return {
-    ...{ type: 'dry-run', version: 1, time: new Date().toISOString(), source },
+    ...{ type: 'dry-run', version: 1, time: new Date().toISOString(), source: withoutSecrets(source) },
     torrent: Buffer.from(metainfo.infoHash).toString('hex'),
     ...{ name: metainfo.name, out, ...sizeOf(metainfo) },
     ...{ provenLength, unprovenLength, neededLength: space?.needed, freeLength: space?.free },

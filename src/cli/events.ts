@@ -24,6 +24,7 @@ import {
   type Ending,
   type Result,
 } from './facts.js';
+import { withoutSecrets } from './inputs.js';
 import { jsonLine } from './json.js';
 import { filesOf } from './list.js';
 import type { Options } from './options.js';
@@ -60,9 +61,10 @@ export class JsonReporter implements Reporter {
     this.#timer ??= setInterval(() => this.#tellProgress(), PROGRESS_EVERY_MS);
   }
 
-  metadata(job: Job, metainfo: Metainfo): void {
+  metadata(job: Job, metainfo: Metainfo, isWanted: (file: number) => boolean): void {
+    const files = filesOf(metainfo).map((file) => ({ ...file, isWanted: isWanted(file.index) }));
     const { name, totalLength, pieceLength, pieceCount, isPrivate } = metainfo;
-    this.#tell(job, 'metadata', { name, totalLength, pieceLength, pieceCount, isPrivate, files: filesOf(metainfo) });
+    this.#tell(job, 'metadata', { name, totalLength, pieceLength, pieceCount, isPrivate, files });
   }
 
   file(job: Job, { index, path, length }: FinishedFile): void {
@@ -155,9 +157,9 @@ export class JsonReporter implements Reporter {
   #tell(job: Job | undefined, type: string, facts: object): void {
     if (!job) return this.#write(type, facts);
     if (this.#over.has(job)) return;
-    const { source, download } = job;
+    const { download } = job;
     const torrent = download?.infoHash && Buffer.from(download.infoHash).toString('hex');
-    this.#write(type, { source, torrent, ...facts });
+    this.#write(type, { source: withoutSecrets(job.source), torrent, ...facts });
   }
 
   #write(type: string, facts: object): void {

@@ -20,8 +20,8 @@ export interface Reporter {
   print(line: string): void;
   started(job: RunningJob): void;
   notice(job: Job, notice: Notice): void;
-  /** What is downloaded is known. */
-  metadata?(job: Job, metainfo: Metainfo): void;
+  /** What is downloaded is known: the torrent, and which of its files. */
+  metadata?(job: Job, metainfo: Metainfo, isWanted: (file: number) => boolean): void;
   /** A file is complete. */
   file?(job: Job, file: FinishedFile): void;
   /** A tracker, or another way of finding peers, answered or failed. */

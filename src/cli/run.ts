@@ -96,7 +96,7 @@ class Runner {
       ...engineOptions(this.#options),
       signal: this.#signals.signal,
       onNotice: (notice) => reporter.notice(job, notice),
-      onMetadata: (metainfo) => reporter.metadata?.(job, metainfo),
+      onMetadata: (metainfo, isWanted) => reporter.metadata?.(job, metainfo, isWanted),
       onFile: (file) => reporter.file?.(job, file),
       onSource: (status) => reporter.source?.(job, status),
       onStall: (diagnosis) => reporter.stalled?.(job, diagnosis),

@@ -219,7 +219,7 @@ export class Announcer implements PeerSource {
   }
 
   /** Tells what an answer says; `warned` was the tracker's warning before. */
-  #passOn({ name }: Tracker, { warning, externalIp, peers }: AnnounceReply, warned: string | undefined): void {
+  #passOn({ name, warning }: Tracker, { externalIp, peers }: AnnounceReply, warned: string | undefined): void {
     if (warning !== undefined && warning !== warned) this.#options.onNotice?.(`tracker ${name} warns: ${warning}`);
     if (externalIp !== undefined) this.#options.onExternalIp?.(externalIp, name);
     this.#options.onPeers(peers, name);

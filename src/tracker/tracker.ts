@@ -1,6 +1,6 @@
 import { backoffMs } from '../common/backoff.js';
 import { TrackerError } from '../common/errors.js';
-import { hideSecrets } from '../common/url.js';
+import { hideSecrets, hideSecretsOf } from '../common/url.js';
 import type { Announce, AnnounceEvent, AnnounceReply } from './announce.js';
 import { mergeReplies } from './families.js';
 import type { SourceStatus } from './source.js';
@@ -61,7 +61,8 @@ export class Tracker {
 
   /** Of the last answer. */
   get warning(): string | undefined {
-    return this.#reply?.warning;
+    const warning = this.#reply?.warning;
+    return warning === undefined ? undefined : this.#shown(warning);
   }
 
   get trackerId(): Uint8Array | undefined {
@@ -136,8 +137,14 @@ export class Tracker {
 
   /** The status tells the mere reason, an error on its own also the tracker. */
   #errorOf(cause: TrackerError): TrackerError {
-    const { code, message, retryInSeconds } = cause;
-    return new TrackerError(code, `tracker ${this.name}: ${message}`, { cause, retryInSeconds });
+    const { code, retryInSeconds } = cause;
+    const message = this.#shown(cause.message);
+    const reason = message === cause.message ? cause : new TrackerError(code, message, { cause });
+    return new TrackerError(code, `tracker ${this.name}: ${message}`, { cause: reason, retryInSeconds });
+  }
+
+  #shown(text: string): string {
+    return this.target ? hideSecretsOf(this.target.url, text) : text;
   }
 }
 

@@ -13,6 +13,7 @@ import { JsonReporter } from '../../src/cli/events.js';
 import { Closers } from '../../src/common/closers.js';
 import { ScriptedPeer, type ScriptedPeerOptions } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes, type MadeTorrent } from '../helpers/torrent.js';
+import { fail, openTracker } from '../helpers/tracker.js';
 import { execute, EXECUTABLE, tempFolder, type Ended } from './execute.js';
 
 type Event = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -183,6 +184,22 @@ test('a full disk under the events ends it with 5, and stderr says why', async (
   await peer[Symbol.asyncDispose]();
   assert.equal(code, 5);
   assert.equal(stderr, 'torrent-dl: cannot write "standard output": no space left on device\n');
+});
+
+test('what trackers know their users by is nowhere to be seen', async () => {
+  await using tracker = await openTracker({ misbehave: () => fail(403, 'unknown user s3cret') });
+  const torrent = many();
+  const announce = encodeURIComponent(`${tracker.url}?passkey=s3cret`);
+  const link = `magnet:?xt=urn:btih:${torrent.infoHash.toString('hex')}&tr=${announce}`;
+  const words = ['-v', '--metadata-timeout', '1s', link];
+  const { code, stdout, stderr, events } = await download(torrent, [], words);
+  assert.equal(code, 4);
+  assert.equal(eventOf(events, 'start')['source'], `magnet:?xt=urn:btih:${torrent.infoHash.toString('hex')}`);
+  assert.equal(eventOf(events, 'tracker')['state'], 'failed');
+  assert.doesNotMatch(stdout + stderr, /passkey|s3cret/);
+  const byUrl = await execute([...OPTIONS, 'http://127.0.0.1:9/s3cret/x.torrent?passkey=s3cret']);
+  assert.equal(byUrl.code, 4);
+  assert.doesNotMatch(byUrl.stdout + byUrl.stderr, /passkey|s3cret/);
 });
 
 test('whole numbers beyond 2^53 are strings of digits', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hideSecrets, hostOf, isLoopback } from '../../src/common/url.js';
+import { hideSecrets, hideSecretsOf, hostOf, isLoopback } from '../../src/common/url.js';
 
 test('a URL in a message shows scheme, host and port only', () => {
   assert.equal(hideSecrets('https://t.example:8443/s3cret/announce?passkey=s3cret#s3cret'), 'https://t.example:8443/…');
@@ -27,4 +27,10 @@ test('loopback hosts are known by name and address', () => {
   for (const url of ['http://localhost.example/', 'http://127.example/', 'http://128.0.0.1/', 'http://[::2]/']) {
     assert.ok(!isLoopback(hostOf(new URL(url))), url);
   }
+});
+
+test('what a server repeats of a URL is hidden, and nothing else', () => {
+  const url = new URL('http://t.example/pa55key%21/announce.php?uk=s3cret&n=50&x=%zz');
+  assert.equal(hideSecretsOf(url, 'unknown pa55key! (s3cret), announce.php 50'), 'unknown … (…), announce.php 50');
+  assert.equal(hideSecretsOf(new URL('http://t.example/%zz%zz/announce'), 'no %zz%zz'), 'no …');
 });

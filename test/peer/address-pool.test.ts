@@ -245,3 +245,21 @@ test('cleared, it keeps what the user gave and whom it banned', () => {
   assert.ok(pool.isBanned({ host: '192.0.2.4', port: 4 }));
   assert.equal(pool.next(0), undefined);
 });
+
+test('how addresses failed is counted until they are reached', () => {
+  const pool = new AddressPool();
+  pool.add(peers(6), 'tracker');
+  const reasons = ['ECONNREFUSED', 'no connection', 'ETIMEDOUT', 'EHOSTUNREACH', 'closed by the peer'];
+  for (const [at, reason] of reasons.entries()) {
+    pool.connected(peer(at)); // in use
+    pool.failed(peer(at), 0, reason);
+  }
+  assert.deepEqual(pool.outcomes(), { refused: 1, timedOut: 2, unreachable: 1, hungUp: 1, useless: 0 });
+  pool.connected(peer(0));
+  assert.equal(pool.outcomes().refused, 0);
+  pool.disconnected(peer(0), 0, { wasUseful: false });
+  assert.equal(pool.outcomes().useless, 1);
+  pool.connected(peer(0));
+  pool.disconnected(peer(0), 0, { wasUseful: true });
+  assert.equal(pool.outcomes().useless, 0);
+});
