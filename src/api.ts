@@ -7,9 +7,12 @@ import type { Diagnosis } from './diagnosis.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import type { PeerNews } from './peer/peer-news.js';
 import type { Phase } from './phase.js';
+import type { Session } from './session.js';
 import type { SourceStatus } from './tracker/source.js';
 
 export interface DownloadOptions extends DiscoveryOptions {
+  /** What several downloads share; it gives the ports, and is not closed. Default: one of its own. */
+  readonly session?: Session;
   /** Folder to write below; made when missing. Default: the current one. */
   readonly out?: string;
   /** Files to fetch: globs and lists of indexes, see `Selection`. Default: what a magnet link says (BEP 53), else all. */

@@ -167,7 +167,8 @@ class TorrentDownload implements Download {
     const torrent = isRead ? source : await readSource(source, this.#stopped.signal);
     this.infoHash = torrent.infoHash;
     for (const warning of torrent.warnings) this.#notice('warning', warning);
-    const session = this.#closers.use(await Session.open(this.#options));
+    const session = this.#options.session ?? this.#closers.use(await Session.open(this.#options));
+    this.#closers.defer(session.claim(torrent.infoHash));
     this.#port = session.listener.port;
     if (this.#hasEnded()) return;
     const swarm = (this.#swarm = this.#openSwarm(session));

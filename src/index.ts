@@ -8,6 +8,7 @@ export { checkDownload, type DryRun } from './dry-run.js';
 export type { Preview } from './file/preview.js';
 export type { Space } from './file/space.js';
 export type { OnDiskFull } from './file/room.js';
+export { openSession, type Session, type SessionOptions } from './session.js';
 export { chooseFiles, isSelective, type Choice, type Selection } from './selection.js';
 export type { Phase } from './phase.js';
 export { createTorrent, type CreatedTorrent, type CreateOptions, type Watch } from './create.js';

@@ -4,6 +4,7 @@ import type { HostPort } from './common/address.js';
 import { cacheFolder, readCache, writeCache } from './common/cache.js';
 import { systemClock } from './common/clock.js';
 import { Closers } from './common/closers.js';
+import { UsageError } from './common/errors.js';
 import { UdpPort } from './common/udp.js';
 import { DiskThreads } from './file/threads.js';
 import { PeerListener } from './peer/listener.js';
@@ -37,6 +38,8 @@ export class Session implements AsyncDisposable {
   readonly threads: DiskThreads;
   readonly #options: SessionOptions;
   readonly #closers = new Closers();
+  /** Info hashes in hex of what is being downloaded. */
+  readonly #claimed = new Set<string>();
   #udp: Promise<UdpPort | undefined> | undefined;
   #dht: Promise<Dht | undefined> | undefined;
   #lsd: Promise<Lsd> | undefined;
@@ -50,6 +53,16 @@ export class Session implements AsyncDisposable {
   /** @throws {UsageError} when `port` cannot be listened on */
   static async open(options: SessionOptions = {}): Promise<Session> {
     return new Session(await PeerListener.open(options.port), options);
+  }
+
+  /** Keeps others of the session from downloading the same torrent until it is given back. @throws {UsageError} */
+  claim(infoHash: Uint8Array): () => void {
+    const name = Buffer.from(infoHash).toString('hex');
+    if (this.#claimed.has(name)) {
+      throw new UsageError('ERR_SAME_TORRENT', 'the same torrent is being downloaded already');
+    }
+    this.#claimed.add(name);
+    return () => void this.#claimed.delete(name);
   }
 
   /** Undefined where there is no UDP to be had. @throws {UsageError} when `dhtPort` cannot be listened on */
@@ -125,4 +138,9 @@ export class Session implements AsyncDisposable {
     this.#closers.defer(save);
     return dht;
   }
+}
+
+/** Opens what downloads may share by their option `session`; it is to outlive them. @throws {UsageError} */
+export async function openSession(options: SessionOptions = {}): Promise<Session> {
+  return await Session.open(options);
 }

@@ -1,14 +1,16 @@
-/** The line at the bottom of a terminal that shows how far a download is. */
+/** The lines at the bottom of a terminal that show how far downloads are. */
 import { Writable } from 'node:stream';
 import cliProgress from 'cli-progress';
 
 import { escapeControl, type Download } from '../index.js';
 
-import { ASCII_SIGNS, layoutLine, UNICODE_SIGNS, type DrawBar } from './layout.js';
+import { ASCII_SIGNS, layoutLine, UNICODE_SIGNS, type DrawBar, type Signs } from './layout.js';
+import { shorten } from './width.js';
 
 /** A terminal to draw on, such as `process.stderr`. */
 export interface TerminalStream {
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): boolean;
   on(event: 'resize', listener: () => void): unknown;
   off(event: 'resize', listener: () => void): unknown;
@@ -16,25 +18,30 @@ export interface TerminalStream {
 
 const REDRAWS_PER_SECOND = 8;
 const CLEAR_BELOW = '\r\x1b[J';
+const CLEAR_RIGHT = '\x1b[K';
 
 /**
- * A `cli-progress` bar that follows the terminal's width and leaves the last word to `print`.
+ * A line for each download that follows the terminal's width, drawn by `cli-progress`, and leaves the last word to
+ * `print`.
  *
- * The cursor rests in the first column of the line. Whatever a terminal does to a line when its window narrows, the
- * cursor stays where the line begins, so `CLEAR_BELOW` removes all of it; and as neither cursor nor line wrap are ever
+ * The cursor rests in the first column of the first line. Whatever a terminal does to lines when its window narrows, the
+ * cursor stays where its line begins, so `CLEAR_BELOW` removes all of them; and as neither cursor nor line wrap are ever
  * switched off, nothing is left to restore if the process is killed.
  */
-export class TerminalBar {
+export class TerminalBlock {
   readonly #terminal: TerminalStream;
+  readonly #signs: Signs;
+  readonly #draw: DrawBar;
   readonly #bar: cliProgress.SingleBar;
-  #line = ''; // what is on the screen now
+  readonly #downloads = new Set<Download>();
+  #lines: readonly string[] = []; // what is on the screen now
+  #isDrawn = false;
   readonly #onResize = (): void => void this.#terminal.write(CLEAR_BELOW);
 
-  /** Draws at once. */
-  constructor(download: Download, terminal: TerminalStream, isUnicode: boolean) {
+  constructor(terminal: TerminalStream, isUnicode: boolean) {
     this.#terminal = terminal;
-    const signs = isUnicode ? UNICODE_SIGNS : ASCII_SIGNS;
-    const draw = barDrawer(isUnicode ? ['█', '░'] : ['#', '-']);
+    this.#signs = isUnicode ? UNICODE_SIGNS : ASCII_SIGNS;
+    this.#draw = barDrawer(isUnicode ? ['█', '░'] : ['#', '-']);
     this.#bar = new cliProgress.SingleBar({
       stream: new BarStream(terminal),
       fps: REDRAWS_PER_SECOND,
@@ -42,32 +49,70 @@ export class TerminalBar {
       clearOnComplete: true,
       linewrap: true, // leaves the terminal's setting alone
       format: () => {
-        const stats = download.stats();
-        // one column stays free: a full line would wrap on some terminals
-        return (this.#line = layoutLine(stats, escapeControl(stats.name), columnsOf(terminal) - 1, draw, signs));
+        this.#lines = this.#layout();
+        return this.#lines.join(`${CLEAR_RIGHT}\n`);
       },
     });
-    this.#bar.on('redraw-post', () => terminal.write('\r'));
-    terminal.on('resize', this.#onResize);
+    this.#bar.on('redraw-post', () => terminal.write(`\x1b[J${this.#home()}`));
+  }
+
+  /** Draws at once. */
+  add(download: Download): void {
+    this.#downloads.add(download);
+    if (this.#isDrawn) return;
+    this.#isDrawn = true;
+    this.#terminal.on('resize', this.#onResize);
     this.#bar.start(1, 0);
   }
 
-  /** Puts a line above the bar. */
-  print(line: string): void {
-    this.#terminal.write(`${CLEAR_BELOW}${line}\n${this.#line}\r`);
+  /** Takes its line away. */
+  remove(download: Download): void {
+    if (this.#downloads.delete(download) && this.#downloads.size === 0) this.stop();
   }
 
-  /** Removes the bar. Idempotent. */
+  /** Puts a line above the others. */
+  print(line: string): void {
+    const below = this.#isDrawn ? this.#lines.join('\n') + this.#home() : '';
+    this.#terminal.write(`${this.#isDrawn ? CLEAR_BELOW : ''}${line}\n${below}`);
+  }
+
+  /** Removes all lines. Idempotent. */
   stop(): void {
+    this.#downloads.clear();
+    if (!this.#isDrawn) return;
+    this.#isDrawn = false;
     this.#terminal.off('resize', this.#onResize);
+    this.#terminal.write(CLEAR_BELOW);
     this.#bar.stop();
-    this.#line = '';
+    this.#lines = [];
+  }
+
+  #layout(): readonly string[] {
+    const width = columnsOf(this.#terminal) - 1; // one column stays free: a full line would wrap on some terminals
+    const downloads = [...this.#downloads];
+    const room = Math.max(1, rowsOf(this.#terminal) - 1);
+    const shown = downloads.length > room ? downloads.slice(0, room - 1) : downloads;
+    const lines = shown.map((download) => {
+      const stats = download.stats();
+      return layoutLine(stats, escapeControl(stats.name), width, this.#draw, this.#signs);
+    });
+    const left = downloads.length - shown.length;
+    return left > 0 ? [...lines, shorten(`${this.#signs.ellipsis} and ${left} more`, width, '')] : lines;
+  }
+
+  /** From the last line to the first column of the first. */
+  #home(): string {
+    return this.#lines.length > 1 ? `\r\x1b[${this.#lines.length - 1}A` : '\r';
   }
 }
 
 /** Room of the terminal at this moment; some terminals do not know theirs and say 0. */
 export function columnsOf({ columns = 0 }: { readonly columns?: number }): number {
   return columns > 0 ? columns : Number(process.env['COLUMNS']) || 80;
+}
+
+function rowsOf({ rows = 0 }: { readonly rows?: number }): number {
+  return rows > 0 ? rows : 24;
 }
 
 /** `cli-progress` has the drawing of bars, but only for one size. */

@@ -34,16 +34,17 @@ async function execute(commandLine: CommandLine): Promise<number> {
     case 'command':
       return await call(commandLine);
     case 'download': {
-      if (commandLine.options.list) {
+      const { torrents, options } = commandLine;
+      if (options.list) {
         const { list } = await import('./list.js');
-        return await list(commandLine.torrent, commandLine.options);
+        return await list(torrents[0]!, options);
       }
-      if (commandLine.options.dryRun) {
+      if (options.dryRun) {
         const { dryRun } = await import('./dry-run.js');
-        return await dryRun(commandLine.torrent, commandLine.options);
+        return await dryRun(torrents[0]!, options);
       }
       const [{ run }, { download }] = await Promise.all([import('./run.js'), import('../index.js')]);
-      return await run(commandLine.torrent, commandLine.options, download);
+      return await run(torrents, options, download);
     }
   }
 }

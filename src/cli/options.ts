@@ -70,6 +70,20 @@ export const OPTIONS = {
   },
   flatten: { group: 'Files', flags: '--flatten', help: 'write all files into one folder', isFlagOnly: true },
   seed: { group: 'Download', flags: '--seed', help: 'when complete, go on uploading until stopped' },
+  inputFile: {
+    group: 'Download',
+    flags: '--input-file <file>',
+    help: 'read torrents from a file, one a line; - is standard input; repeatable',
+    parse: value.files,
+    isFlagOnly: true,
+  },
+  parallel: {
+    group: 'Download',
+    flags: '--parallel <number>',
+    help: 'of several torrents, how many to fetch at once',
+    parse: value.integer(1, 1000),
+    otherwise: '3',
+  },
   sequential: { group: 'Download', flags: '--sequential', help: 'fetch the pieces in order' },
   recheck: { group: 'Download', flags: '--recheck', help: 'hash everything on disk again first' },
   atomic: {

@@ -10,7 +10,7 @@ import type { Setting, Settings } from './settings.js';
 
 /** What a command line asks for: a download, a sub-command, or some text to print. */
 export type CommandLine =
-  | { readonly kind: 'download'; readonly torrent: string; readonly options: Options }
+  | { readonly kind: 'download'; readonly torrents: readonly string[]; readonly options: Options }
   | ({ readonly kind: 'command' } & Call)
   | { readonly kind: 'text'; readonly text: string }
   | Mistake
@@ -30,15 +30,26 @@ export function parseCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv
 function parseDownload(argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {
   const words = readWords('torrent-dl', OPTIONS, argv, env, formatHelp);
   if (words.kind !== 'words') return words;
-  const { operands, options } = words;
-  const [torrent] = operands;
-  if (torrent === undefined) return { kind: 'usage', text: formatUsage() };
-  if (torrent === '') return mistake('the name of the torrent is empty');
+  const { operands: torrents, options } = words;
+  const [torrent] = torrents;
+  const { inputFile: lists = [] } = options as Options;
+  if (torrent === undefined && lists.length === 0) return { kind: 'usage', text: formatUsage() };
+  if (torrents.includes('')) return mistake('the name of the torrent is empty');
   if (isCommandName(torrent) && !argv.includes('--')) {
     return mistake(`a sub-command goes first: torrent-dl ${torrent} …; a file of that name is written ./${torrent}`);
   }
-  if (operands.length > 1) return mistake('one torrent is expected, not several');
-  return { kind: 'download', torrent, options };
+  if ([...torrents, ...lists].filter((word) => word === '-').length > 1) {
+    return mistake('standard input can be read once only: - stands there twice');
+  }
+  const isSeveral = torrents.length !== 1 || lists.length > 0;
+  const single = isSeveral ? whatIsForOne(options) : undefined;
+  if (single !== undefined) return mistake(`${single} is for one torrent, not for several`);
+  return { kind: 'download', torrents, options };
+}
+
+/** The first option that makes no sense with several torrents. */
+function whatIsForOne({ list, dryRun, out }: Options): string | undefined {
+  return list ? '--list' : dryRun ? '--dry-run' : out === '-' ? '-o -' : undefined;
 }
 
 function parseCall(command: CommandName, argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {

@@ -21,47 +21,50 @@ import type { Job, Reporter, RunningJob } from './reporter.js';
 
 export class PeopleReporter implements Reporter {
   readonly #options: Options;
-  #progress: Progress | undefined;
+  readonly #isSeveral: boolean;
+  readonly #progress: Progress;
 
   /** What stands behind the path of each finished file; undefined when they are not asked for. */
   readonly #end: string | undefined;
 
-  constructor(options: Options) {
+  /** `isSeveral`: lines say which torrent they are about. */
+  constructor(options: Options, isSeveral = false) {
     this.#options = options;
+    this.#isSeveral = isSeveral;
+    const style = progressStyle(process.stderr, process.env, options.quiet ?? false);
+    this.#progress = openProgress(process.stderr, style, isSeveral);
     this.#end = options.print0 ? '\0' : options.print ? '\n' : undefined;
   }
 
-  /** Prints a line to stderr, above the bar if there is one. */
   print(line: string): void {
-    if (this.#progress) this.#progress.print(line);
-    else process.stderr.write(`${line}\n`);
+    this.#progress.print(line);
   }
 
   started({ download }: RunningJob): void {
-    const style = progressStyle(process.stderr, process.env, this.#options.quiet ?? false);
-    this.#progress = openProgress(download, process.stderr, style);
+    this.#progress.add(download);
   }
 
-  notice(_job: Job, { level, text }: Notice): void {
-    if (level === 'warning') this.#note(`torrent-dl: warning: ${text}`);
-    else if (this.#options.verbose) this.print(text);
+  notice(job: Job, { level, text }: Notice): void {
+    if (level === 'warning') this.#note(`torrent-dl: warning: ${this.#nameOf(job)}${text}`);
+    else if (this.#options.verbose) this.print(`${this.#nameOf(job)}${text}`);
   }
 
   completed({ download, startedAt }: RunningJob): void {
     this.#note(summary(download.stats(), (performance.now() - startedAt) / 1000));
   }
 
-  seeding(): void {
-    this.#note('seeding until stopped (Ctrl-C) …');
+  seeding(job: Job): void {
+    this.#note(`${this.#nameOf(job)}seeding until stopped (Ctrl-C) …`);
   }
 
   stopping(): void {
     this.#note('stopping …');
   }
 
-  stopped({ download }: RunningJob): void {
+  stopped(job: RunningJob): void {
+    const { download } = job;
     const advice = this.#options.out === '-' ? '' : '; run the same command again to go on';
-    this.#note(`stopped at ${howFar(download.stats())}${advice}`);
+    this.#note(`${this.#nameOf(job)}stopped at ${howFar(download.stats())}${advice}`);
   }
 
   file(_job: Job, { path }: FinishedFile): void {
@@ -72,34 +75,39 @@ export class PeopleReporter implements Reporter {
     else process.stdout.write(name + this.#end);
   }
 
-  peer(_job: Job, news: PeerNews): void {
-    this.print(`peer ${formatAddress(news.address)}: ${describePeer(news)}`);
+  peer(job: Job, news: PeerNews): void {
+    this.print(`${this.#nameOf(job)}peer ${formatAddress(news.address)}: ${describePeer(news)}`);
   }
 
-  stalled(_job: Job, diagnosis: Diagnosis): void {
+  stalled(job: Job, diagnosis: Diagnosis): void {
     const { stallTimeout = Infinity } = this.#options;
     if (diagnosis.idleMs >= stallTimeout) return; // the error says it
-    this.#note(`torrent-dl: warning: nothing received for ${formatDuration(diagnosis.idleMs / 1000)}`);
+    this.#note(
+      `torrent-dl: warning: ${this.#nameOf(job)}nothing received for ${formatDuration(diagnosis.idleMs / 1000)}`,
+    );
     for (const line of linesOfDiagnosis(diagnosis)) this.#note(`  ${line}`);
   }
 
   failed(job: Job | undefined, error: unknown): void {
     if (error instanceof OutputClosedError) return; // who closed it knows
-    this.#hide();
-    process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']), diagnosisOf(error, job))}\n`);
+    if (job?.download) this.#progress.remove(job.download);
+    const text = describeError(error, Boolean(process.env['DEBUG']), diagnosisOf(error, job));
+    this.print(job ? text.replace(/^torrent-dl: /, (start) => start + this.#nameOf(job)) : text);
   }
 
-  ended(): void {
-    this.#hide();
+  ended({ download }: Job): void {
+    if (download) this.#progress.remove(download);
   }
 
   close(): void {
-    this.#hide();
+    this.#progress.stop();
   }
 
-  #hide(): void {
-    this.#progress?.stop();
-    this.#progress = undefined;
+  /** `NAME: `, where there are several. */
+  #nameOf({ source, download }: Job): string {
+    if (!this.#isSeveral) return '';
+    const name = download?.stats().name ?? '';
+    return `${escapeControl(name === '' ? source : name)}: `;
   }
 
   /** A line that `--quiet` keeps back. */

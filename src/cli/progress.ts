@@ -1,14 +1,17 @@
-/** Shows a running download on stderr: a bar on a terminal, plain lines elsewhere. */
-import type { Download } from '../index.js';
+/** Shows running downloads on stderr: bars on a terminal, plain lines elsewhere. */
+import { escapeControl, type Download } from '../index.js';
 
-import { TerminalBar, type TerminalStream } from './bar.js';
+import { TerminalBlock, type TerminalStream } from './bar.js';
 import { plainLine } from './layout.js';
 
-/** Where the user looks. All that is printed during a download goes through `print`. */
+/** Where the user looks. All that is printed during downloads goes through `print`. */
 export interface Progress {
-  /** Prints one line, above the bar if there is one. */
+  /** Shows it until it is removed. */
+  add(download: Download): void;
+  remove(download: Download): void;
+  /** Prints one line, above what is shown. */
   print(line: string): void;
-  /** Takes the bar away; `print` still works. Idempotent. */
+  /** Shows nothing any longer; `print` still works. Idempotent. */
   stop(): void;
 }
 
@@ -33,16 +36,50 @@ export function isUnicode(env: NodeJS.ProcessEnv): boolean {
   return /utf-?8/i.test(locale ?? '');
 }
 
-/** Starts to show `download`. */
+/** Starts with nothing to show. `isSeveral`: lines say which download they are about. */
 export function openProgress(
-  download: Download,
   stderr: TerminalStream,
   style: ProgressStyle,
+  isSeveral: boolean,
   env: NodeJS.ProcessEnv = process.env,
 ): Progress {
-  if (style === 'bar') return new TerminalBar(download, stderr, isUnicode(env));
-  const print = (line: string): void => void stderr.write(`${line}\n`);
-  if (style === 'none') return { print, stop: () => undefined };
-  const timer = setInterval(() => print(plainLine(download.stats())), PLAIN_LINE_EVERY_MS);
-  return { print, stop: () => clearInterval(timer) };
+  if (style === 'bar') return new TerminalBlock(stderr, isUnicode(env));
+  return new PlainLines(stderr, style === 'lines', isSeveral);
+}
+
+/** A plain line every few seconds for each download. */
+class PlainLines implements Progress {
+  readonly #stderr: TerminalStream;
+  readonly #isShown: boolean;
+  readonly #isSeveral: boolean;
+  readonly #timers = new Map<Download, NodeJS.Timeout>();
+
+  constructor(stderr: TerminalStream, isShown: boolean, isSeveral: boolean) {
+    this.#stderr = stderr;
+    this.#isShown = isShown;
+    this.#isSeveral = isSeveral;
+  }
+
+  add(download: Download): void {
+    if (!this.#isShown) return;
+    const tell = (): void => {
+      const stats = download.stats();
+      const name = this.#isSeveral ? `${escapeControl(stats.name)}: ` : '';
+      this.print(name + plainLine(stats));
+    };
+    this.#timers.set(download, setInterval(tell, PLAIN_LINE_EVERY_MS));
+  }
+
+  remove(download: Download): void {
+    clearInterval(this.#timers.get(download));
+    this.#timers.delete(download);
+  }
+
+  print(line: string): void {
+    this.#stderr.write(`${line}\n`);
+  }
+
+  stop(): void {
+    for (const download of this.#timers.keys()) this.remove(download);
+  }
 }

@@ -3,27 +3,34 @@ import type { Writable } from 'node:stream';
 import { format } from 'node:util';
 import debug from 'debug';
 
-import { outputError, type Download, type DownloadOptions } from '../index.js';
+import { openSession, outputError, UsageError, type Download, type DownloadOptions, type Session } from '../index.js';
 
 import { engineOptions } from './engine-options.js';
 import { JsonReporter } from './events.js';
 import { exitCodeOf } from './exit.js';
-import { readTorrent } from './inputs.js';
+import { readList, readTorrent } from './inputs.js';
 import type { Options } from './options.js';
 import { PeopleReporter } from './people.js';
+import { Places } from './places.js';
 import type { Job, Reporter, RunningJob } from './reporter.js';
 import { StopSignals } from './signals.js';
 
 /** `download` of the library; a parameter for the sake of tests. */
 export type StartDownload = (source: string | Uint8Array, options: DownloadOptions) => Download;
 
-/** Downloads `torrent` (a path, or `-` for standard input) and gives the exit code; errors are reported here. */
-export async function run(torrent: string, options: Options, start: StartDownload): Promise<number> {
+/** Torrents that are fetched at once when nobody says how many. */
+const PARALLEL = 3;
+
+/**
+ * Downloads `torrents` (paths, URLs, links, or `-` for standard input) and those of `--input-file`. Gives the exit code:
+ * that of the first, in the order of the command line, that failed. Errors are reported here.
+ */
+export async function run(torrents: readonly string[], options: Options, start: StartDownload): Promise<number> {
   const reporter = options.json
     ? new JsonReporter(options, options.out === '-' ? process.stderr : process.stdout)
-    : new PeopleReporter(options);
+    : new PeopleReporter(options, torrents.length !== 1 || options.inputFile !== undefined);
   const runner = new Runner(options, start, reporter);
-  return await runner.run(torrent);
+  return await runner.run(torrents);
 }
 
 /** Whether standard output is ours to write lines to. */
@@ -50,14 +57,14 @@ class Runner {
     );
   }
 
-  async run(torrent: string): Promise<number> {
+  async run(torrents: readonly string[]): Promise<number> {
     debug.log = (...values: unknown[]) => this.#reporter.print(format(...values));
     process.on('uncaughtException', this.#onUncaught);
     const printsTo = printsLines(this.#options) ? process.stdout : undefined;
     printsTo?.on('error', this.#onOutputError);
     let exitCode = exitCodeOf(undefined);
     try {
-      exitCode = await this.#runJob(torrent);
+      exitCode = await this.#runAll(torrents);
     } finally {
       this.#reporter.close(exitCode);
       this.#signals[Symbol.dispose]();
@@ -68,19 +75,56 @@ class Runner {
     return this.#outputExitCode ?? exitCode;
   }
 
-  /** One torrent from its source to its end. Gives its exit code; nothing is thrown. */
-  async #runJob(source: string): Promise<number> {
+  async #runAll(torrents: readonly string[]): Promise<number> {
+    try {
+      const lists = this.#options.inputFile ?? [];
+      const listed = await Promise.all(lists.map((file) => readList(file, this.#signals.signal)));
+      const sources = [...torrents, ...listed.flat()];
+      if (sources.length === 1) return await this.#runJob(sources[0]!);
+      await using session = await openSession(engineOptions(this.#options));
+      return await this.#runSeveral(sources, session);
+    } catch (error) {
+      if (this.#signals.exitCode !== undefined) return this.#signals.exitCode;
+      this.#reporter.failed(undefined, error);
+      return exitCodeOf(error);
+    }
+  }
+
+  /** A torrent that is complete, and seeds, gives its place to the next. */
+  async #runSeveral(sources: readonly string[], session: Session): Promise<number> {
+    const places = new Places(this.#options.parallel ?? PARALLEL);
+    const exitCodes = await Promise.all(
+      sources.map(async (source) => {
+        const release = await places.take();
+        try {
+          return this.#signals.exitCode ?? (await this.#runJob(source, session, release));
+        } finally {
+          release();
+        }
+      }),
+    );
+    const { exitCode } = this.#signals;
+    if (exitCode !== undefined && exitCodes.includes(exitCode)) return exitCode;
+    return exitCodes.find((code) => code !== 0) ?? 0;
+  }
+
+  /** One torrent from its source to its end. Gives its exit code; nothing is thrown. `onComplete` is told before it seeds. */
+  async #runJob(source: string, session?: Session, onComplete?: () => void): Promise<number> {
     const job: { -readonly [K in keyof Job]: Job[K] } = {
       ...{ source, download: undefined, startedAt: performance.now() },
     };
     let exitCode = exitCodeOf(undefined);
     try {
       const torrent = source === '-' ? await readTorrent(process.stdin, this.#signals.signal) : source;
-      await using download = this.#start(torrent, this.#downloadOptions(job));
+      await using download = this.#start(torrent, { ...this.#downloadOptions(job), ...(session && { session }) });
       const running = Object.assign(job, { download });
       this.#reporter.started(running);
-      exitCode = await this.#follow(running);
+      exitCode = await this.#follow(running, onComplete);
     } catch (error) {
+      if (error instanceof UsageError && error.code === 'ERR_SAME_TORRENT') {
+        this.#reporter.notice(job, { level: 'warning', text: `${error.message}: left out` });
+        return (exitCode = 0);
+      }
       // After a signal an error is only an echo of that.
       exitCode = this.#signals.exitCode ?? exitCodeOf(error);
       if (this.#signals.exitCode === undefined) this.#reporter.failed(job, error);
@@ -104,7 +148,7 @@ class Runner {
     };
   }
 
-  async #follow(job: RunningJob): Promise<number> {
+  async #follow(job: RunningJob, onComplete?: () => void): Promise<number> {
     const { download } = job;
     const isComplete = await Promise.race([this.#completion(download), this.#signals.stopped()]);
     if (!isComplete) {
@@ -112,6 +156,7 @@ class Runner {
       return this.#signals.exitCode ?? 0;
     }
     this.#reporter.completed(job);
+    onComplete?.();
     if (this.#options.seed) {
       this.#reporter.seeding(job);
       await Promise.race([download.ended, this.#signals.stopped()]);

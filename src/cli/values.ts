@@ -15,6 +15,11 @@ export function textOrDash(value: string): string {
   return value === '-' ? value : text(value);
 }
 
+/** A file's path, or `-` for standard input; appended to those before. */
+export function files(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, textOrDash(value)];
+}
+
 /** Any words, not empty. */
 export function freeText(value: string): string {
   if (value === '') throw new InvalidArgumentError('it is empty');

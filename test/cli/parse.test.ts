@@ -22,15 +22,15 @@ function mistake(...argv: string[]): string {
 }
 
 test('a torrent alone leaves every option to the engine', () => {
-  assert.deepEqual(parse(['x.torrent']), { kind: 'download', torrent: 'x.torrent', options: {} });
+  assert.deepEqual(parse(['x.torrent']), { kind: 'download', torrents: ['x.torrent'], options: {} });
 });
 
 test('a lone dash is the torrent on standard input', () => {
-  assert.deepEqual(parse(['-']), { kind: 'download', torrent: '-', options: {} });
+  assert.deepEqual(parse(['-']), { kind: 'download', torrents: ['-'], options: {} });
 });
 
 test('after -- a word is the torrent, whatever it looks like', () => {
-  assert.deepEqual(parse(['--', '-x.torrent']), { kind: 'download', torrent: '-x.torrent', options: {} });
+  assert.deepEqual(parse(['--', '-x.torrent']), { kind: 'download', torrents: ['-x.torrent'], options: {} });
 });
 
 test('options work in every spelling that GNU users expect', () => {
@@ -91,9 +91,28 @@ test('a value that is missing does not swallow the next option', () => {
   assert.match(mistake('x.torrent', '--out'), /argument missing/);
 });
 
+test('several torrents, and lists of them', () => {
+  const parsed = parse(['a.torrent', '-', '--input-file', 'l', '--input-file=m', 'b.torrent', '--parallel', '2']);
+  assert.deepEqual(parsed, {
+    kind: 'download',
+    torrents: ['a.torrent', '-', 'b.torrent'],
+    options: { inputFile: ['l', 'm'], parallel: 2 },
+  });
+  assert.deepEqual(parse(['--input-file', '-']), { kind: 'download', torrents: [], options: { inputFile: ['-'] } });
+  assert.match(mistake('-', '--input-file', '-'), /read once only/);
+  assert.match(mistake('a.torrent', ''), /empty/);
+  assert.match(mistake('--parallel', '0', 'x'), /from 1 to 1000/);
+});
+
+test('what is for one torrent is not for several', () => {
+  for (const flag of ['--list', '--dry-run', '-o-']) {
+    assert.match(mistake(flag, 'a.torrent', 'b.torrent'), /is for one torrent, not for several/);
+    assert.match(mistake(flag, '--input-file', 'list'), /is for one torrent, not for several/);
+  }
+});
+
 test('what is unknown, too much or contradictory is a mistake', () => {
   assert.match(mistake('--sed', 'x'), /unknown option '--sed' \(Did you mean --seed\?\)/);
-  assert.equal(mistake('a.torrent', 'b.torrent'), 'one torrent is expected, not several');
   assert.match(mistake('-qv', 'x'), /--quiet and --verbose/);
   assert.match(mistake(''), /empty/);
 });
@@ -141,14 +160,14 @@ test('ways of finding peers are switched off one by one, and on again over the e
     trackers: false,
   });
   const parsed = parse(['--dht', 'x'], { TORRENT_DL_DHT: 'no', TORRENT_DL_LSD: 'off', TORRENT_DL_PEX: '' });
-  assert.deepEqual(parsed, { kind: 'download', torrent: 'x', options: { dht: true, lsd: false } });
+  assert.deepEqual(parsed, { kind: 'download', torrents: ['x'], options: { dht: true, lsd: false } });
 });
 
 test('an environment variable sets what no option does, and is named when it makes no sense', () => {
   const env = { TORRENT_DL_OUT: 'there', TORRENT_DL_MAX_PEERS: '7', TORRENT_DL_SEED: '1' };
   assert.deepEqual(parse(['x'], env), {
     kind: 'download',
-    torrent: 'x',
+    torrents: ['x'],
     options: { out: 'there', maxPeers: 7, seed: true },
   });
   const wrong = parse(['x'], { TORRENT_DL_SEED: 'perhaps' });

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { mock, test } from 'node:test';
 
-import { isUnicode, openProgress, progressStyle } from '../../src/cli/progress.js';
+import { isUnicode, openProgress, progressStyle, type Progress, type ProgressStyle } from '../../src/cli/progress.js';
 import { fakeDownload, fakeStats } from './fake.js';
+import type { Download } from '../../src/index.js';
 
 class FakeTerminal extends EventEmitter {
   output = '';
   columns = 80;
+  rows = 24;
 
   write(text: string): boolean {
     this.output += text;
@@ -20,6 +22,16 @@ class FakeTerminal extends EventEmitter {
     this.output = '';
     return output.replaceAll('\x1b', '^');
   }
+}
+
+function show(terminal: FakeTerminal, style: ProgressStyle, env = {}, download: Download = fakeDownload()): Progress {
+  const progress = openProgress(terminal, style, false, env);
+  progress.add(download);
+  return progress;
+}
+
+function named(name: string): Download {
+  return fakeDownload(() => fakeStats({ name }));
 }
 
 function withTimers(body: () => void): void {
@@ -49,7 +61,7 @@ test('the locale decides about signs beyond ASCII', () => {
 test('without a terminal there is a plain line every five seconds', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), terminal, 'lines');
+    const progress = show(terminal, 'lines');
     mock.timers.tick(4999);
     assert.equal(terminal.take(), '');
     mock.timers.tick(1);
@@ -65,7 +77,7 @@ test('without a terminal there is a plain line every five seconds', () => {
 test('quiet means no progress at all', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), terminal, 'none');
+    const progress = show(terminal, 'none');
     mock.timers.tick(20_000);
     progress.print('error');
     progress.stop();
@@ -76,7 +88,7 @@ test('quiet means no progress at all', () => {
 test('the bar follows the width at each redraw and clears the old line', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), terminal, 'bar', { LANG: 'C.UTF-8' });
+    const progress = show(terminal, 'bar', { LANG: 'C.UTF-8' });
     const widthOf = (output: string): number =>
       Math.max(...output.split(/[\r\n]|\^\[\d*[A-Z]/).map((line) => line.length));
     assert.equal(widthOf(terminal.take()), 79);
@@ -94,7 +106,7 @@ test('a terminal that does not know its width gets 80 columns', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
     terminal.columns = 0;
-    const progress = openProgress(fakeDownload(), terminal, 'bar', {});
+    const progress = show(terminal, 'bar', {});
     progress.stop();
     assert.match(terminal.take(), /\[#+-+\].*ETA/);
   });
@@ -103,21 +115,21 @@ test('a terminal that does not know its width gets 80 columns', () => {
 test('a line goes above the bar, and the bar is back at once', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), terminal, 'bar', {});
+    const progress = show(terminal, 'bar', {});
     terminal.take();
     progress.print('tracker: 5 peers');
     assert.match(terminal.take(), /^\r\^\[Jtracker: 5 peers\ndebi~iso \[#+-+\].*\r$/);
     progress.stop();
     terminal.take();
     progress.print('last');
-    assert.equal(terminal.take(), '\r^[Jlast\n\r');
+    assert.equal(terminal.take(), 'last\n');
   });
 });
 
 test('the bar leaves cursor, wrap and saved position of the terminal alone', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(fakeDownload(), terminal, 'bar', {});
+    const progress = show(terminal, 'bar', {});
     mock.timers.tick(1000);
     progress.stop();
     progress.stop();
@@ -128,13 +140,61 @@ test('the bar leaves cursor, wrap and saved position of the terminal alone', () 
 test('a name with escape sequences cannot reach the terminal', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(
-      fakeDownload(() => fakeStats({ name: 'a\x1bZ' })),
-      terminal,
-      'bar',
-      {},
-    );
+    const progress = show(terminal, 'bar', {}, named('a\x1bZ'));
     progress.stop();
     assert.ok(terminal.take().includes('a\\x1bZ'));
+  });
+});
+
+test('each download has a line, the cursor goes back to the first, and a line above leaves all in place', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(terminal, 'bar', true, {});
+    const [one, two] = [named('one'), named('two')];
+    progress.add(one);
+    progress.add(two);
+    terminal.take();
+    mock.timers.tick(200);
+    assert.match(terminal.take(), /one \[.*\^\[K\ntwo \[.*\^\[J\r\^\[1A$/s);
+    progress.print('news');
+    assert.match(terminal.take(), /^\r\^\[Jnews\none \[.*\ntwo \[.*\r\^\[1A$/s);
+    progress.remove(one);
+    mock.timers.tick(200);
+    assert.match(terminal.take(), /two \[[^\n]*\^\[J\r$/);
+    progress.remove(two);
+    assert.equal(terminal.listenerCount('resize'), 0);
+    terminal.take();
+    progress.add(one);
+    assert.match(terminal.take(), /one \[/);
+    progress.stop();
+  });
+});
+
+test('more downloads than rows are cut, and counted', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    terminal.rows = 4;
+    const progress = openProgress(terminal, 'bar', true, {});
+    for (const name of ['one', 'two', 'three', 'four', 'five']) progress.add(named(name));
+    terminal.take();
+    mock.timers.tick(200);
+    assert.match(terminal.take(), /one \[.*\n.*two \[.*\n.*~ and 3 more\^\[0K\^\[J\r\^\[2A$/s);
+    progress.stop();
+  });
+});
+
+test('plain lines name their download when there are several', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = openProgress(terminal, 'lines', true, {});
+    const [one, two] = [named('one'), named('two')];
+    progress.add(one);
+    progress.add(two);
+    mock.timers.tick(5000);
+    assert.match(terminal.take(), /^one: downloading: .*\ntwo: downloading: .*\n$/);
+    progress.remove(one);
+    mock.timers.tick(5000);
+    assert.match(terminal.take(), /^two: [^\n]*\n$/);
+    progress.stop();
   });
 });

@@ -22,7 +22,7 @@ async function runCaught(options: Parameters<typeof run>[1], start: StartDownloa
   const ci = process.env['CI'];
   process.env['CI'] = '1';
   try {
-    const code = await run('x.torrent', options, (source, engineOptions) => {
+    const code = await run(['x.torrent'], options, (source, engineOptions) => {
       seen = engineOptions;
       return start(source, engineOptions);
     });
