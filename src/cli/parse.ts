@@ -48,8 +48,11 @@ function parseDownload(argv: readonly string[], env: NodeJS.ProcessEnv): Command
 }
 
 /** The first option that makes no sense with several torrents. */
-function whatIsForOne({ list, dryRun, out }: Options): string | undefined {
-  return list ? '--list' : dryRun ? '--dry-run' : out === '-' ? '-o -' : undefined;
+function whatIsForOne({ list, dryRun, out, name }: Options): string | undefined {
+  if (list) return '--list';
+  if (dryRun) return '--dry-run';
+  if (out === '-') return '-o -';
+  return name === undefined ? undefined : '--name';
 }
 
 function parseCall(command: CommandName, argv: readonly string[], env: NodeJS.ProcessEnv): CommandLine {

@@ -13,6 +13,7 @@ import {
 import { diagnosisOf, linesOfDiagnosis } from './diagnosis.js';
 import { describeError } from './exit.js';
 import { formatBytes, formatDuration, formatRate } from './format.js';
+import { withoutSecrets } from './inputs.js';
 import { howFar } from './layout.js';
 import type { Options } from './options.js';
 import { pathOf } from './paths.js';
@@ -107,7 +108,7 @@ export class PeopleReporter implements Reporter {
   #nameOf({ source, download }: Job): string {
     if (!this.#isSeveral) return '';
     const name = download?.stats().name ?? '';
-    return `${escapeControl(name === '' ? source : name)}: `;
+    return `${escapeControl(name === '' ? withoutSecrets(source) : name)}: `;
   }
 
   /** A line that `--quiet` keeps back. */

@@ -105,7 +105,7 @@ test('several torrents, and lists of them', () => {
 });
 
 test('what is for one torrent is not for several', () => {
-  for (const flag of ['--list', '--dry-run', '-o-']) {
+  for (const flag of ['--list', '--dry-run', '-o-', '--name=n']) {
     assert.match(mistake(flag, 'a.torrent', 'b.torrent'), /is for one torrent, not for several/);
     assert.match(mistake(flag, '--input-file', 'list'), /is for one torrent, not for several/);
   }
