@@ -75,8 +75,11 @@ async function call(given: Call): Promise<number> {
 }
 
 /** Who went away knows; that a disk is full has to be told. */
+let isOutputBroken = false;
+
 function onOutputError(error: NodeJS.ErrnoException): void {
   process.exitCode = error.code === 'EPIPE' ? EXIT_OUTPUT_CLOSED : EXIT_OUTPUT_FAILED;
-  if (error.code === 'EPIPE') return;
+  if (error.code === 'EPIPE' || isOutputBroken) return;
+  isOutputBroken = true; // every further write fails as the first did
   process.stderr.write(`torrent-dl: cannot write to standard output: ${wordsOf(error)}\n`);
 }

@@ -175,12 +175,9 @@ class Runner {
     }
   }
 
-  /** Whoever reads our lines gets no more of them: that ends all. */
+  /** Whoever reads our lines gets no more of them, which `main` tells the user: that ends all. */
   readonly #onOutputError = (error: Error): void => {
-    if (this.#outputExitCode !== undefined) return;
-    const failure = outputError(error);
-    this.#outputExitCode = exitCodeOf(failure);
-    this.#reporter.failed(undefined, failure);
+    this.#outputExitCode ??= exitCodeOf(outputError(error));
     this.#signals.stop(this.#outputExitCode);
   };
 

@@ -9,6 +9,11 @@ import { fileURLToPath } from 'node:url';
 
 export const EXECUTABLE = fileURLToPath(new URL('../../bin/torrent-dl.js', import.meta.url));
 
+/** For `--import`: a module that throws once somebody would notice, as no input can make the program do. */
+export const PLANTED_BUG =
+  'data:text/javascript,setInterval(()=>{' +
+  'if(process.listenerCount(/uncaughtException/.source))throw(Error(/planted/.source))},50)';
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;

@@ -9,7 +9,7 @@ import { after, test } from 'node:test';
 import { EXIT_CODES } from '../../src/cli/help.js';
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes } from '../helpers/torrent.js';
-import { EXECUTABLE, tempFolder } from './execute.js';
+import { EXECUTABLE, PLANTED_BUG, tempFolder } from './execute.js';
 
 interface Row {
   readonly code: number;
@@ -25,11 +25,6 @@ interface Row {
 
 const torrent = makeTorrent(randomBytes('exit codes', 3_000_000), { name: 'data.bin' });
 const LINK = `magnet:?xt=urn:btih:${torrent.infoHash.toString('hex')}`;
-/** A module that throws once somebody would notice: no input can do that. */
-const BUG =
-  'data:text/javascript,setInterval(()=>{' +
-  'if(process.listenerCount(/uncaughtException/.source))throw(Error(/planted/.source))},50)';
-
 const ROWS: readonly Row[] = [
   { code: 0, when: 'all is there', line: '$TD $SEED x.torrent && cmp data.bin content' },
   { code: 0, when: 'all was there before', line: 'cp content data.bin && $TD x.torrent' },
@@ -43,7 +38,7 @@ const ROWS: readonly Row[] = [
   {
     code: 1,
     when: 'a bug',
-    line: `NODE_OPTIONS='--import=${BUG}' $TD $MUTE x.torrent`,
+    line: `NODE_OPTIONS='--import=${PLANTED_BUG}' $TD $MUTE x.torrent`,
     says: /^torrent-dl: bug: planted \(please report it, .*\)\n$/,
   },
   { code: 2, when: 'a wrong option', line: '$TD --port 0 x.torrent', says: /^torrent-dl: [^\n]*'0'[^\n]*\n$/ },

@@ -13,8 +13,8 @@ import { JsonReporter } from '../../src/cli/events.js';
 import { Closers } from '../../src/common/closers.js';
 import { ScriptedPeer, type ScriptedPeerOptions } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes, type MadeTorrent } from '../helpers/torrent.js';
-import { fail, openTracker } from '../helpers/tracker.js';
-import { execute, EXECUTABLE, tempFolder, type Ended } from './execute.js';
+import { fail, hang, openTracker } from '../helpers/tracker.js';
+import { execute, EXECUTABLE, PLANTED_BUG, tempFolder, type Ended } from './execute.js';
 
 type Event = Readonly<Record<string, unknown>> & { readonly type: string };
 
@@ -139,13 +139,17 @@ test('a stall tells its reasons, and so does the error that follows', async () =
 });
 
 /** Starts a download that does not end, and gives it with its events as they come. */
-async function endless(stdout: 'pipe' | number): Promise<{ child: ReturnType<typeof spawn>; peer: ScriptedPeer }> {
+async function endless(
+  stdout: 'pipe' | number,
+  trackers: readonly string[] = [],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<{ child: ReturnType<typeof spawn>; peer: ScriptedPeer }> {
   const cwd = await tempFolder();
-  const torrent = many();
+  const torrent = many(trackers);
   await writeFile(path.join(cwd, 'x.torrent'), torrent.bytes);
   const peer = await ScriptedPeer.open(torrent, { behaviour: 'stall' });
   const words = [EXECUTABLE, ...OPTIONS, '--peer', `127.0.0.1:${peer.address.port}`, 'x.torrent'];
-  const env = { ...process.env, XDG_CONFIG_HOME: '/nonexistent' };
+  const env = { ...process.env, XDG_CONFIG_HOME: '/nonexistent', ...variables };
   return { child: spawn(process.execPath, words, { cwd, env, stdio: ['ignore', stdout, 'pipe'] }), peer };
 }
 
@@ -161,6 +165,35 @@ test('a signal: the summary says stopped, and the exit code', async () => {
   assert.equal(events.at(-1)!.type, 'summary');
   assert.equal(events.at(-1)!['result'], 'stopped');
   assert.equal(events.at(-1)!['exitCode'], 143);
+});
+
+test('whoever cannot wait gets the summary, too', async () => {
+  const goodbye = ({ event }: { readonly event: string }): boolean => event === 'stopped';
+  await using tracker = await openTracker({ misbehave: (announce) => (goodbye(announce) ? hang : undefined) });
+  const { child, peer } = await endless('pipe', [tracker.url]);
+  const events: Event[] = [];
+  void tracker.heard(goodbye).then(() => child.kill('SIGINT'));
+  for await (const line of createInterface(child.stdout!)) {
+    events.push(JSON.parse(line) as Event);
+    if (events.at(-1)!.type === 'tracker') child.kill('SIGINT');
+  }
+  await peer[Symbol.asyncDispose]();
+  assert.equal(events.at(-1)!.type, 'summary');
+  assert.equal(events.at(-1)!['exitCode'], 130);
+});
+
+test('a bug is an error like any other', async () => {
+  const { child, peer } = await endless('pipe', [], { NODE_OPTIONS: `--import=${PLANTED_BUG}` });
+  let stdout = '';
+  child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  await peer[Symbol.asyncDispose]();
+  assert.equal(code, 1);
+  const events = eventsOf(stdout);
+  assert.deepEqual(typesOf(events).slice(-2), ['error', 'summary']);
+  assert.equal(events.at(-2)!['code'], 'ERR_BUG');
+  assert.match(String(events.at(-2)!['message']), /planted/);
+  assert.equal(events.at(-1)!['exitCode'], 1);
 });
 
 test('a reader that goes away ends it quietly with 141', async () => {
@@ -183,7 +216,7 @@ test('a full disk under the events ends it with 5, and stderr says why', async (
   const [code] = (await once(child, 'close')) as [number];
   await peer[Symbol.asyncDispose]();
   assert.equal(code, 5);
-  assert.equal(stderr, 'torrent-dl: cannot write "standard output": no space left on device\n');
+  assert.equal(stderr, 'torrent-dl: cannot write to standard output: no space left on device\n');
 });
 
 test('what trackers know their users by is nowhere to be seen', async () => {
