@@ -7,6 +7,7 @@ import { Closers } from './common/closers.js';
 import { bug, NoSourceError, type DiskError } from './common/errors.js';
 import { preview, type Preview } from './file/preview.js';
 import { noSpaceError } from './file/space.js';
+import { Wanted } from './file/wanted.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink, readSource } from './metainfo/source.js';
@@ -15,6 +16,7 @@ import { createPeerId } from './peer/handshake.js';
 import { PieceAssembler } from './piece/assembler.js';
 import { PiecePicker } from './piece/picker.js';
 import { Slots } from './piece/slots.js';
+import { planFiles } from './plan.js';
 import { keptMetainfo, metainfoOf } from './resolve.js';
 import { Session } from './session.js';
 import { lacking, noMetadataError, whoIsAsked, type Asked } from './stall.js';
@@ -30,7 +32,10 @@ const MOST_MS = 20_000;
 const METADATA_MS = 60_000;
 
 export interface DryRun {
+  /** The torrent with its files where they would be written. */
   readonly metainfo: Metainfo;
+  /** How many files are wanted, and their bytes. */
+  readonly wanted: { readonly files: number; readonly totalLength: number };
   /** What is there and what is in the way. Lengths are bytes. */
   readonly disk: Preview;
   /** Why the download would end before it begins, or never get anything; undefined when it would begin. */
@@ -67,16 +72,32 @@ export async function checkDownload(
   await using closers = new Closers();
   const inquiry = await Inquiry.open(options);
   closers.use(inquiry);
-  const metainfo = isMagnetLink(torrent) ? await inquiry.resolve(torrent) : torrent;
-  for (const text of [...new Set([...torrent.warnings, ...metainfo.warnings])]) {
-    options.onNotice?.({ level: 'warning', text });
-  }
+  const isLink = isMagnetLink(torrent);
+  const read = isLink ? await inquiry.resolve(torrent) : torrent;
+  const warn = (text: string): void => options.onNotice?.({ level: 'warning', text });
+  for (const text of new Set([...torrent.warnings, ...read.warnings])) warn(text);
+  const { metainfo, chosen } = planFiles(read, options, isLink ? torrent.selectOnly : undefined, warn);
+  const wanted = new Wanted(metainfo, chosen);
   const { out = '.', atomic = false, recheck = false, signal } = options;
-  const disk = await preview(metainfo, out, { isAtomic: atomic, recheck, signal });
-  const isComplete = disk.proven.isFull && disk.clashes.length === 0;
-  const answers = isComplete ? NOBODY_ASKED : await inquiry.ask(metainfo, disk.proven);
+  const disk = await preview(metainfo, out, { wanted, isAtomic: atomic, recheck, signal });
+  const isComplete = wanted.isIn(disk.proven) && disk.clashes.length === 0;
+  const answers = isComplete ? NOBODY_ASKED : await inquiry.ask(metainfo, wanted, disk.proven);
   const problem = diskProblem(out, disk) ?? answers.problem;
-  return { metainfo, disk, isComplete, problem, sources: answers.sources, peers: answers.peers };
+  return {
+    metainfo,
+    wanted: sizeOf(metainfo, wanted),
+    disk,
+    isComplete,
+    problem,
+    sources: answers.sources,
+    peers: answers.peers,
+  };
+}
+
+/** Of the files that are wanted, without padding. */
+function sizeOf({ files }: Metainfo, wanted: Wanted): DryRun['wanted'] {
+  const real = files.filter(({ isPadding }, file) => !isPadding && wanted.files.has(file));
+  return { files: real.length, totalLength: real.reduce((sum, file) => sum + file.length, 0) };
 }
 
 /** What came of asking around. */
@@ -158,16 +179,16 @@ class Inquiry implements AsyncDisposable {
   }
 
   /** Who answers, and whether they have what is missing. @throws the signal's reason */
-  async ask(metainfo: Metainfo, have: Bitfield): Promise<Answers> {
-    this.#left = metainfo.totalLength;
+  async ask(metainfo: Metainfo, wanted: Wanted, have: Bitfield): Promise<Answers> {
+    this.#left = wanted.totalLength;
     await this.#swarm.open(withoutData(metainfo));
     await this.#swarm.openSources(metainfo);
     await this.#named;
     const answers = await this.#listen(metainfo.pieceCount);
-    const missing = new Bitfield(metainfo.pieceCount);
-    missing.fill();
-    const lack = missing.countWithout(have);
-    const held = answers.offered.countWithout(have);
+    const missing = new Bitfield(metainfo.pieceCount, wanted.pieces.bytes);
+    for (let index = 0; index < missing.length; index++) if (have.has(index)) missing.delete(index);
+    const lack = missing.count;
+    const held = lack - missing.countWithout(answers.offered);
     const asked = this.#asked();
     const { answered, seeds } = answers;
     const why = answered === 0 ? whoIsAsked(asked) : held === 0 ? lacking(answered, 'the missing data') : undefined;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { checkDownload } from '../src/dry-run.js';
 import { temporaryFolder } from './file/helpers.js';
 import { downloadHere } from './helpers/download.js';
 import { ScriptedPeer } from './helpers/scripted-peer.js';
@@ -99,4 +100,32 @@ test('a selection can be put in place by one rename, and is uploaded from there'
   await using again = downloadHere(torrent.bytes, options);
   await again.done;
   assert.equal(again.stats().downloaded, 0);
+});
+
+test('a dry run is about what is wanted', async (t) => {
+  const out = await temporaryFolder(t);
+  await using seed = await ScriptedPeer.open(torrent, { pieces: [6] });
+  const options = { out, select: ['b'], peers: [seed.address], dht: false, lsd: false };
+  const { wanted, disk, peers, isComplete } = await checkDownload(torrent.bytes, options);
+  assert.deepEqual(wanted, { files: 1, totalLength: 30_000 });
+  assert.equal(disk.space?.needed, 32_768);
+  assert.deepEqual([peers.availability, isComplete], [0.5, false]);
+  await using whole = await ScriptedPeer.open(torrent);
+  await using d = downloadHere(torrent.bytes, { ...options, peers: [whole.address] });
+  await d.done;
+  await d[Symbol.asyncDispose]();
+  assert.equal((await checkDownload(torrent.bytes, options)).isComplete, true);
+});
+
+test('two runs may share a folder, but no name at its top, and not the state of a torrent', async (t) => {
+  const out = await temporaryFolder(t);
+  await using seed = await ScriptedPeer.open(torrent, { behaviour: 'never-unchoke' });
+  await using first = downloadHere(torrent.bytes, { out, select: ['a'], flatten: true, peers: [seed.address] });
+  await until(() => first.stats().phase === 'downloading');
+  const other = makeTorrent(FILES, { name: 'other' });
+  const clash = { name: 'DiskError', code: 'ERR_LOCKED' };
+  await assert.rejects(downloadHere(other.bytes, { out, select: ['a'], flatten: true }).done, clash);
+  await assert.rejects(downloadHere(torrent.bytes, { out, select: ['b'] }).done, clash);
+  await using second = downloadHere(other.bytes, { out, select: ['b'], flatten: true });
+  await until(() => second.stats().phase === 'downloading');
 });

@@ -33,12 +33,12 @@ export async function dryRun(operand: string, options: Options): Promise<number>
 
 /** The same for programs: see docs/json.md. */
 function factsOf(source: string, result: DryRun, out: string, exitCode: number): object {
-  const { metainfo, disk, problem, isComplete, sources, peers } = result;
+  const { metainfo, wanted, disk, problem, isComplete, sources, peers } = result;
   const { clashes, provenLength, unprovenLength, space } = disk;
   return {
     ...{ type: 'dry-run', version: 1, time: new Date().toISOString(), source: withoutSecrets(source) },
     torrent: Buffer.from(metainfo.infoHash).toString('hex'),
-    ...{ name: metainfo.name, out, ...sizeOf(metainfo) },
+    ...{ name: metainfo.name, out, ...wanted },
     ...{ provenLength, unprovenLength, neededLength: space?.needed, freeLength: space?.free },
     clashes: clashes.map(({ code, message }) => ({ code, message })),
     trackers: sources.map(factsOfSource),
@@ -48,14 +48,8 @@ function factsOf(source: string, result: DryRun, out: string, exitCode: number):
   };
 }
 
-/** Files without padding. */
-function sizeOf({ files }: DryRun['metainfo']): { readonly files: number; readonly totalLength: number } {
-  const real = files.filter(({ isPadding }) => !isPadding);
-  return { files: real.length, totalLength: real.reduce((sum, file) => sum + file.length, 0) };
-}
-
-function format({ metainfo, disk, isComplete, problem, sources, peers }: DryRun, out: string): string {
-  const { files, totalLength } = sizeOf(metainfo);
+function format({ metainfo, wanted, disk, isComplete, problem, sources, peers }: DryRun, out: string): string {
+  const { files, totalLength } = wanted;
   const { clashes, provenLength, unprovenLength, space } = disk;
   const share = formatPercent(peers.availability);
   const lines: (readonly [label: string, text: string])[] = [

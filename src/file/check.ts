@@ -2,6 +2,7 @@ import { Bitfield } from '../common/bitfield.js';
 import { lengthOfPiece } from '../common/pieces.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
 import type { FileLayout } from './layout.js';
+import type { CheckOptions } from './piece-sink.js';
 import type { ResumeState } from './resume.js';
 import type { FileStamps } from './stamps.js';
 import type { Wanted } from './wanted.js';
@@ -83,4 +84,34 @@ function cutIntoJobs(metainfo: Metainfo, fates: Uint8Array): Pick<CheckPlan, 'jo
     first += Math.max(1, count);
   }
   return { jobs, length: total };
+}
+
+/**
+ * Has `hash` do the jobs of a plan, so many at once: enough to keep every thread busy, and two waiting.
+ * @throws what `hash` rejects with; the signal's reason
+ */
+export async function runJobs(
+  { jobs, length: total }: CheckPlan,
+  hash: (first: number, count: number) => Promise<void>,
+  atOnce: number,
+  { onProgress, signal }: CheckOptions,
+): Promise<void> {
+  let next = 0;
+  let checked = 0;
+  onProgress?.(0, total);
+  const work = async (): Promise<void> => {
+    for (let job = jobs[next++]; job; job = jobs[next++]) {
+      signal?.throwIfAborted();
+      try {
+        await hash(job.first, job.count);
+      } catch (error) {
+        next = jobs.length; // nobody starts another
+        throw error;
+      }
+      checked += job.length;
+      onProgress?.(checked, total);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  signal?.throwIfAborted();
 }

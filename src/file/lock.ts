@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { open, readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskError } from '../common/errors.js';
@@ -21,10 +21,10 @@ interface Owner {
 }
 
 /**
- * Keeps two runs from writing to the same place. Each puts up a file of its own and then looks whether there is another:
- * of two, the later to put up sees the earlier. Its owner stands in the name, `<hash of the torrent's name>.<pid>.<start
- * time>.<boot>.<random>.lock`, and no name comes twice; so removing a dead process's file can never hit a live one's,
- * which no takeover of one shared file can promise.
+ * Keeps two runs from writing to the same place. Each puts up a file of its own, which lists the names that it wants to
+ * have to itself, and then looks whether another lists one of them: of two, the later to put up sees the earlier. Its
+ * owner stands in the file's name, `<hash of the first name>.<pid>.<start time>.<boot>.<random>.lock`, and none comes
+ * twice; so removing a dead process's file can never hit a live one's, which no takeover of one shared file can promise.
  */
 export class FileLock implements AsyncDisposable {
   readonly #file: string;
@@ -33,69 +33,86 @@ export class FileLock implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** Locks `name` below `out`; the state folder must be there. @throws {DiskError} when it is taken */
-  static async acquire(out: string, name: string): Promise<FileLock> {
+  /**
+   * Locks names below `out`, which have no line breaks; the state folder must be there.
+   * @throws {DiskError} when one is taken
+   */
+  static async acquire(out: string, names: readonly string[]): Promise<FileLock> {
     const folder = path.join(out, STATE_FOLDER);
-    const prefix = prefixOf(name);
+    const wanted = new Set(names);
     const { pid, startTime, boot } = currentOwner();
+    const prefix = createHash('sha256').update(names[0]!).digest('hex').slice(0, 16);
     for (let tries = 1; ; tries++) {
       const own = `${prefix}.${pid}.${startTime}.${boot}.${randomBytes(6).toString('hex')}.lock`;
       const lock = new FileLock(path.join(folder, own));
-      await lock.#putUp(name);
-      const other = await findOther(folder, prefix, own);
+      await lock.#putUp(names);
+      const other = await findOther(folder, wanted, own);
       if (!other) return lock;
       await lock[Symbol.asyncDispose]();
       if (tries < TRIES) await sleep(Math.random() * STEP_BACK_MS);
-      else {
-        throw lockedError(out, name, other);
-      }
+      else throw lockedError(out, other);
     }
   }
 
   /** What `acquire` would throw now; it touches nothing. */
-  static async heldBy(out: string, name: string): Promise<DiskError | undefined> {
-    const other = await findOther(path.join(out, STATE_FOLDER), prefixOf(name)).catch(() => undefined);
-    return other && lockedError(out, name, other);
+  static async heldBy(out: string, names: readonly string[]): Promise<DiskError | undefined> {
+    const other = await findOther(path.join(out, STATE_FOLDER), new Set(names)).catch(() => undefined);
+    return other && lockedError(out, other);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#file, { force: true });
   }
 
-  async #putUp(name: string): Promise<void> {
+  /** Others see it with all its names or not at all. */
+  async #putUp(names: readonly string[]): Promise<void> {
+    const draft = `${this.#file}.new`;
     try {
-      const handle = await open(this.#file, 'wx');
-      try {
-        await handle.writeFile(`${name}\n`);
-      } finally {
-        await handle.close();
-      }
+      await writeFile(draft, `${names.join('\n')}\n`, { flag: 'wx' });
+      await rename(draft, this.#file);
     } catch (error) {
-      await rm(this.#file, { force: true });
+      await rm(draft, { force: true });
       throw diskError('write', this.#file, error);
     }
   }
 }
 
-function prefixOf(name: string): string {
-  return createHash('sha256').update(name).digest('hex').slice(0, 16);
+/** Who has a name, and which. */
+interface Holder {
+  readonly owner: Owner;
+  readonly name: string;
 }
 
-function lockedError(out: string, name: string, { pid }: Owner): DiskError {
+function lockedError(out: string, { owner: { pid }, name }: Holder): DiskError {
   const who = pid === process.pid ? 'another download of this process' : `another torrent-dl (pid ${pid})`;
-  return new DiskError('ERR_LOCKED', `${who} is writing to ${quoted(path.join(out, name))}`);
+  const what = name.startsWith('/') ? `the same torrent to ${quoted(out)}` : `to ${quoted(path.join(out, name))}`;
+  return new DiskError('ERR_LOCKED', `${who} is writing ${what}`);
 }
 
-/** Who has the lock beside `own`, if that is given; then files of processes that are gone are removed. */
-async function findOther(folder: string, prefix: string, own?: string): Promise<Owner | undefined> {
-  for (const name of await readdir(folder)) {
-    if (name === own || !name.startsWith(`${prefix}.`) || !name.endsWith('.lock')) continue;
-    const [, pid, startTime, boot] = name.split('.');
+/** Who has one of `names` beside `own`, if that is given; then files of processes that are gone are removed. */
+async function findOther(folder: string, names: ReadonlySet<string>, own?: string): Promise<Holder | undefined> {
+  for (const file of await readdir(folder)) {
+    if (file === own || !/\.lock(?:\.new)?$/.test(file)) continue;
+    const [, pid, startTime, boot] = file.split('.');
     const owner = { pid: Number(pid), startTime: startTime ?? '', boot: boot ?? '' };
-    if (isAlive(owner)) return owner;
-    if (own !== undefined) await rm(path.join(folder, name), { force: true });
+    const place = path.join(folder, file);
+    if (isAlive(owner)) {
+      const name = file.endsWith('.new') ? undefined : await findName(place, names);
+      if (name !== undefined) return { owner, name };
+    } else if (own !== undefined) await rm(place, { force: true });
   }
   return undefined;
+}
+
+/** The first of `names` that a lock's file lists. */
+async function findName(place: string, names: ReadonlySet<string>): Promise<string | undefined> {
+  try {
+    const listed = await readFile(place, 'utf8');
+    return listed.split('\n').find((name) => names.has(name));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined; // given free meanwhile
+    throw diskError('read', place, error);
+  }
 }
 
 function currentOwner(): Owner {

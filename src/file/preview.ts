@@ -3,15 +3,16 @@ import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Bitfield } from '../common/bitfield.js';
 import { DiskError } from '../common/errors.js';
-import { lengthOfPiece } from '../common/pieces.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
 import { planCheck } from './check.js';
 import { codeOf, diskError, systemError } from './disk-error.js';
 import { FileLayout } from './layout.js';
 import { bootId, FileLock } from './lock.js';
 import { OutFolder, STATE_FOLDER } from './out-folder.js';
+import { claimsOf, refuseStateFolder } from './place.js';
 import { readResume } from './resume.js';
 import { longerFileError } from './scan.js';
+import { isSideThere } from './side-file.js';
 import { measureSpace, type Space } from './space.js';
 import { findStaged } from './staged-files.js';
 import { FileStamps, lookAt } from './stamps.js';
@@ -32,6 +33,8 @@ export interface Preview {
 }
 
 export interface PreviewOptions {
+  /** Default: the whole torrent. */
+  readonly wanted?: Wanted;
   readonly isAtomic?: boolean;
   /** Everything would be hashed, whatever the resume state says. */
   readonly recheck?: boolean;
@@ -42,7 +45,7 @@ export interface PreviewOptions {
 export async function preview(
   metainfo: Metainfo,
   out: string,
-  { isAtomic = false, recheck = false, signal }: PreviewOptions = {},
+  { wanted = new Wanted(metainfo), isAtomic = false, recheck = false, signal }: PreviewOptions = {},
 ): Promise<Preview> {
   const clashes: DiskError[] = [];
   const note = (error: unknown): undefined => {
@@ -51,21 +54,25 @@ export async function preview(
   };
   await requireFolder(out).catch(note);
   const isFolder = clashes.length === 0; // below anything else there is nothing to look at
-  if (metainfo.name.toLowerCase() === STATE_FOLDER) {
-    note(new DiskError('ERR_IN_THE_WAY', `cannot write "${metainfo.name}": the name is taken for our own state`));
+  const claims = claimsOf(metainfo, wanted.files);
+  try {
+    refuseStateFolder(claims);
+  } catch (error) {
+    note(error);
   }
-  const holder = await FileLock.heldBy(out, metainfo.name);
+  const holder = await FileLock.heldBy(out, claims);
   if (holder) note(holder);
-  const folder = isAtomic ? ((await findStaged(metainfo, out).catch(note)) ?? out) : out;
+  const folder = isAtomic ? ((await findStaged(metainfo, out, wanted.files).catch(note)) ?? out) : out;
   const sights = isFolder ? ((await survey(folder, metainfo.files, signal).catch(note)) ?? []) : [];
-  if (clashes.length === 0) clashes.push(...obstacles(metainfo, folder, sights));
-  const { proven, length } = await findPieces(metainfo, folder, sights, recheck);
+  if (clashes.length === 0) clashes.push(...obstacles(metainfo, wanted, folder, sights));
+  const { proven, length } = await findPieces(metainfo, wanted, folder, sights, recheck);
+  const isWanted = (file: number): boolean => wanted.files.has(file);
   return {
     clashes,
     proven,
-    provenLength: lengthOfPieces(metainfo, proven),
+    provenLength: lengthOfPieces(wanted, proven),
     unprovenLength: length,
-    space: await measureSpace(folder, { metainfo, have: proven }).catch(() => undefined), // said by a clash
+    space: await measureSpace(folder, { metainfo, have: proven, isWanted }).catch(() => undefined), // said by a clash
   };
 }
 
@@ -92,11 +99,11 @@ async function requireWritable(folder: string): Promise<void> {
 }
 
 /** What stands at the places of files and is not a part of them. */
-function obstacles({ files }: Metainfo, folder: string, sights: readonly Sight[]): DiskError[] {
+function obstacles({ files }: Metainfo, wanted: Wanted, folder: string, sights: readonly Sight[]): DiskError[] {
   return files.flatMap(({ path: name, length }, file) => {
     const sight = sights[file];
     const place = path.join(folder, name);
-    if (!sight) return [];
+    if (!sight || !wanted.files.has(file)) return [];
     if ('trouble' in sight) return diskError('write', place, sight.trouble.cause);
     return sight.size > length ? longerFileError(place, sight.size, length) : [];
   });
@@ -105,6 +112,7 @@ function obstacles({ files }: Metainfo, folder: string, sights: readonly Sight[]
 /** The pieces that need no hashing, and the length of those that would be hashed. */
 async function findPieces(
   metainfo: Metainfo,
+  wanted: Wanted,
   folder: string,
   sights: readonly Sight[],
   recheck: boolean,
@@ -113,7 +121,7 @@ async function findPieces(
   const stamps = new FileStamps(files.length);
   const there = [...files.entries()].filter(([file, { length }]) => {
     const sight = sights[file];
-    return sight && 'size' in sight && sight.size <= length;
+    return wanted.files.has(file) && sight && 'size' in sight && sight.size <= length;
   });
   await lookAt(
     folder,
@@ -124,14 +132,12 @@ async function findPieces(
   );
   if (there.length === 0) return { proven: new Bitfield(pieceCount), length: 0 };
   const state = recheck ? undefined : await readResume(folder, metainfo, () => undefined);
-  const found = { wanted: new Wanted(metainfo), disk: stamps, hasSide: false };
+  const found = { wanted, disk: stamps, hasSide: isSideThere(folder, metainfo) };
   return planCheck(metainfo, new FileLayout(metainfo, files), found, state, bootId());
 }
 
-function lengthOfPieces(metainfo: Metainfo, pieces: Bitfield): number {
+function lengthOfPieces(wanted: Wanted, pieces: Bitfield): number {
   let length = 0;
-  for (let index = 0; index < metainfo.pieceCount; index++) {
-    if (pieces.has(index)) length += lengthOfPiece(metainfo, index);
-  }
+  for (let index = 0; index < pieces.length; index++) if (pieces.has(index)) length += wanted.lengthOf(index);
   return length;
 }

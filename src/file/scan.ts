@@ -21,6 +21,19 @@ export function makeOutFolder(out: string): void {
   }
 }
 
+/** Makes the wanted files (all by default) that have no bytes. @throws {DiskError} */
+export function makeEmptyFiles(out: string, files: readonly MetainfoFile[], wanted?: Bitfield): void {
+  const folder = new OutFolder(out);
+  for (const [file, { path: name, length, isPadding, isExecutable }] of files.entries()) {
+    if (length > 0 || isPadding || wanted?.has(file) === false) continue;
+    try {
+      folder.touch(name, isExecutable ? 0o777 : 0o666);
+    } catch (error) {
+      throw diskError('create', path.join(out, name), error);
+    }
+  }
+}
+
 /** As `mkdirSync` with `recursive`, which never returns below a folder that takes none, such as /proc (Node 20). */
 function makeFolders(folder: string): void {
   try {

@@ -9,6 +9,7 @@ import { diskError, quoted } from './disk-error.js';
 import { FileLock } from './lock.js';
 import { OutFolder, STATE_FOLDER } from './out-folder.js';
 import type { CheckOptions, CheckResult, PieceSink } from './piece-sink.js';
+import { claimsOf } from './place.js';
 import { FileReader } from './reader.js';
 import { makeOutFolder, scan } from './scan.js';
 import { isSideThere, removeSide, sidePath } from './side-file.js';
@@ -70,7 +71,7 @@ export class StagedFiles implements PieceSink {
     const finished: number[] = [];
     const own = { ...options, ...(options.onFile && { onFile: (file: number) => void finished.push(file) }) };
     makeOutFolder(out);
-    const lock = await FileLock.acquire(out, metainfo.name);
+    const lock = await FileLock.acquire(out, claimsOf(metainfo, wanted));
     let writer: FileWriter;
     try {
       if (isThere(place)) {

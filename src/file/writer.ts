@@ -4,18 +4,19 @@ import createDebug from 'debug';
 import { Bitfield } from '../common/bitfield.js';
 import { Closers } from '../common/closers.js';
 import { DiskError } from '../common/errors.js';
-import type { Metainfo } from '../metainfo/metainfo.js';
-import { planCheck, type CheckPlan } from './check.js';
-import { diskError, quoted } from './disk-error.js';
+import type { Metainfo, MetainfoFile } from '../metainfo/metainfo.js';
+import { planCheck, runJobs } from './check.js';
+import { quoted } from './disk-error.js';
 import type { Answer } from './disk-thread.js';
 import { FileTally } from './file-tally.js';
 import { RESULT } from './job-ring.js';
 import { FileLayout } from './layout.js';
 import { FileLock } from './lock.js';
-import { OutFolder, STATE_FOLDER } from './out-folder.js';
+import { findOthers } from './others.js';
 import type { CheckOptions, CheckResult, PieceSink } from './piece-sink.js';
+import { claimsOf, refuseStateFolder, takePlace } from './place.js';
 import { readResume, type ResumeState } from './resume.js';
-import { makeOutFolder, refuseTwins, scan } from './scan.js';
+import { makeEmptyFiles, refuseTwins, scan } from './scan.js';
 import { isSideThere, removeSide, sideSpecOf, type SideSpec } from './side-file.js';
 import type { FileStamps } from './stamps.js';
 import { isDiskFull, PiecesWithoutRoom, type OnDiskFull } from './room.js';
@@ -104,20 +105,19 @@ export class FileWriter implements PieceSink {
    * @throws {DiskError} when another run writes there, the place cannot be written to, or something is in the way
    */
   static async open(metainfo: Metainfo, out: string, options: FileWriterOptions): Promise<FileWriter> {
-    const { files, name } = metainfo;
-    if (name.toLowerCase() === STATE_FOLDER) {
-      throw new DiskError('ERR_IN_THE_WAY', `cannot write "${name}": the name is taken for our own state`);
-    }
-    const lock = await lockOrRefusal(out, name);
+    const { files } = metainfo;
+    const wanted = options.wanted?.files;
+    const claims = claimsOf(metainfo, wanted);
+    refuseStateFolder(claims);
+    const lock = await takePlace(out, claims);
     try {
-      const wanted = options.wanted?.files;
       refuseTwins(out, wanted ? files.filter((_, file) => wanted.has(file)) : files);
       const disk = await scan(out, files, wanted);
       const writer = new FileWriter(metainfo, out, options, disk);
       if (lock instanceof FileLock) {
         writer.#closers.use(lock);
         writer.#closers.defer(() => writer.#removeSide());
-        writer.#makeEmptyFiles();
+        makeEmptyFiles(out, files, wanted);
       } else if (writer.#hasAll(disk)) writer.#refusal = lock;
       else throw lock;
       writer.#join();
@@ -151,19 +151,20 @@ export class FileWriter implements PieceSink {
    */
   async check(options: CheckOptions = {}): Promise<CheckResult> {
     const wanted = this.#wanted;
+    const { threads } = this.#options;
     const disk = this.#seen ?? (await scan(this.#out, this.#metainfo.files, wanted.files));
-    const hasSide = isSideThere(this.#out, this.#metainfo);
+    const found = { wanted, disk, hasSide: isSideThere(this.#out, this.#metainfo) };
     this.#seen = undefined;
     const state = options.recheck
       ? undefined
       : await readResume(this.#out, this.#metainfo, (text) => this.#notice(text));
-    const plan = planCheck(this.#metainfo, this.#layout, { wanted, disk, hasSide }, state, this.#state.boot);
+    const plan = planCheck(this.#metainfo, this.#layout, found, state, this.#state.boot);
     log('%d pieces known, %d bytes to hash in %d jobs', plan.proven.count, plan.length, plan.jobs.length);
     this.#found.set(plan.proven.bytes);
-    await this.#run(plan, options);
+    await runJobs(plan, (first, count) => this.#hash(first, count), threads.count * 3, options);
     this.#settle(disk, state);
     if (this.#refusal && !wanted.isIn(this.#have)) throw this.#refusal;
-    if (!state) this.#warnOfOthers(disk, hasSide);
+    if (!state) this.#warnOfOthers(findOthers(this.#metainfo, this.#layout, found, this.#have));
     const have = new Bitfield(this.#have.length, this.#have.bytes);
     const readable = new Bitfield(have.length);
     // The resume state speaks for files, not for the side file.
@@ -214,18 +215,6 @@ export class FileWriter implements PieceSink {
       if (isPadding || !this.#wanted.files.has(file)) return true;
       return disk.has(file) && disk.size(file) === length;
     });
-  }
-
-  #makeEmptyFiles(): void {
-    const folder = new OutFolder(this.#out);
-    for (const [file, { path: name, length, isPadding, isExecutable }] of this.#metainfo.files.entries()) {
-      if (length > 0 || isPadding || !this.#wanted.files.has(file)) continue;
-      try {
-        folder.touch(name, isExecutable ? 0o777 : 0o666);
-      } catch (error) {
-        throw diskError('create', path.join(this.#out, name), error);
-      }
-    }
   }
 
   /** Makes the torrent known to the threads. */
@@ -289,28 +278,6 @@ export class FileWriter implements PieceSink {
 
   // ── Checking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Keeps every thread busy with jobs of the plan, and two waiting. */
-  async #run({ jobs, length: total }: CheckPlan, { onProgress, signal }: CheckOptions): Promise<void> {
-    let next = 0;
-    let checked = 0;
-    onProgress?.(0, total);
-    const work = async (): Promise<void> => {
-      for (let job = jobs[next++]; job; job = jobs[next++]) {
-        signal?.throwIfAborted();
-        try {
-          await this.#hash(job.first, job.count);
-        } catch (error) {
-          next = jobs.length; // nobody starts another
-          throw error;
-        }
-        checked += job.length;
-        onProgress?.(checked, total);
-      }
-    };
-    await Promise.all(Array.from({ length: this.#options.threads.count * 3 }, work));
-    signal?.throwIfAborted();
-  }
-
   async #hash(first: number, count: number): Promise<void> {
     const { threads } = this.#options;
     const answer = await new Promise<Answer>((resolve) => {
@@ -334,38 +301,14 @@ export class FileWriter implements PieceSink {
     for (let index = 0; index < pieceCount; index++) if (this.#have.has(index)) this.#tally?.add(index);
   }
 
-  /** Files that were there without a run of ours, and of which no piece is right, may be somebody's. */
-  #warnOfOthers(disk: FileStamps, hasSide: boolean): void {
-    const others = this.#metainfo.files.filter(({ length, isPadding }, file) => {
-      if (isPadding || length === 0 || !disk.has(file) || disk.size(file) === 0) return false;
-      const { first, last } = this.#layout.piecesOf(file);
-      for (let index = first; index <= last; index++) {
-        if (this.#have.has(index) || (!hasSide && this.#wanted.boundary.has(index))) return false;
-      }
-      return true;
-    });
-    const [first] = others;
+  #warnOfOthers([first, ...others]: readonly MetainfoFile[]): void {
     if (!first) return;
-    const more = others.length > 1 ? ` (and ${others.length - 1} more)` : '';
+    const more = others.length > 0 ? ` (and ${others.length} more)` : '';
     this.#notice(`${quoted(path.join(this.#out, first.path))}${more} holds other data, which is overwritten`);
   }
 
   #notice(text: string): void {
     log('%s', text);
     this.#options.onNotice?.(text);
-  }
-}
-
-/** Errors of a place that can be read and not be written to. */
-const REFUSALS = new Set(['ERR_READ_ONLY', 'ERR_PERMISSION']);
-
-/** The lock, or why there can be none for nothing can be written. @throws {DiskError} when another run has it, … */
-async function lockOrRefusal(out: string, name: string): Promise<FileLock | DiskError> {
-  try {
-    makeOutFolder(out);
-    return await FileLock.acquire(out, name);
-  } catch (error) {
-    if (error instanceof DiskError && REFUSALS.has(error.code)) return error;
-    throw error;
   }
 }

@@ -39,14 +39,14 @@ function isLocked(words: RegExp) {
 test('a second download of this process is refused until the first is over', async (t) => {
   const out = await temporaryFolder(t);
   await mkdir(path.join(out, '.torrent-dl'));
-  const lock = await FileLock.acquire(out, 'name');
+  const lock = await FileLock.acquire(out, ['name']);
   await assert.rejects(
-    FileLock.acquire(out, 'name'),
+    FileLock.acquire(out, ['name']),
     isLocked(/^another download of this process is writing to ".*\/name"$/),
   );
-  await (await FileLock.acquire(out, 'other'))[Symbol.asyncDispose]();
+  await (await FileLock.acquire(out, ['other']))[Symbol.asyncDispose]();
   await lock[Symbol.asyncDispose]();
-  await (await FileLock.acquire(out, 'name'))[Symbol.asyncDispose]();
+  await (await FileLock.acquire(out, ['name']))[Symbol.asyncDispose]();
   assert.deepEqual(await readdir(path.join(out, '.torrent-dl')), []);
 });
 
@@ -63,7 +63,7 @@ test('of two processes that race for the lock of a killed one, never both win', 
     assert.equal(answers.filter((answer) => answer === 'taken').length, 1, answers.join(' / '));
     await Promise.all([end(one.child, 'SIGKILL'), end(other.child, 'SIGKILL')]);
   }
-  const lock = await FileLock.acquire(out, 'name');
+  const lock = await FileLock.acquire(out, ['name']);
   assert.equal((await readdir(path.join(out, '.torrent-dl'))).length, 1, 'what the dead left is tidied up');
   await lock[Symbol.asyncDispose]();
 });
@@ -71,13 +71,25 @@ test('of two processes that race for the lock of a killed one, never both win', 
 test('a lock of a process of the same id, but of another start of it or of the machine, is stale', async (t) => {
   const out = await temporaryFolder(t);
   await mkdir(path.join(out, '.torrent-dl'));
-  const lock = await FileLock.acquire(out, 'name');
+  const lock = await FileLock.acquire(out, ['name']);
   const [own] = await readdir(path.join(out, '.torrent-dl'));
   await lock[Symbol.asyncDispose]();
   const [prefix, pid, start, boot] = own!.split('.');
   for (const stale of [`${prefix}.${pid}.1.${boot}.00.lock`, `${prefix}.${pid}.${start}.ffffffff.00.lock`]) {
     await writeFile(path.join(out, '.torrent-dl', stale), '');
-    await (await FileLock.acquire(out, 'name'))[Symbol.asyncDispose]();
+    await (await FileLock.acquire(out, ['name']))[Symbol.asyncDispose]();
   }
   assert.deepEqual(await readdir(path.join(out, '.torrent-dl')), []);
+});
+
+test('of several names one that is taken is enough, and nothing is left of the try', async (t) => {
+  const out = await temporaryFolder(t);
+  await mkdir(path.join(out, '.torrent-dl'));
+  const lock = await FileLock.acquire(out, ['a', 'b', '/0123']);
+  await assert.rejects(FileLock.acquire(out, ['c', 'b']), isLocked(/ is writing to ".*\/b"$/));
+  await assert.rejects(FileLock.acquire(out, ['c', '/0123']), isLocked(/ is writing the same torrent to "[^"]*"$/));
+  assert.equal((await readdir(path.join(out, '.torrent-dl'))).length, 1);
+  await (await FileLock.acquire(out, ['c', 'd']))[Symbol.asyncDispose]();
+  await lock[Symbol.asyncDispose]();
+  await (await FileLock.acquire(out, ['c', 'b']))[Symbol.asyncDispose]();
 });

@@ -4,7 +4,7 @@ import { FileLock } from '../../src/file/lock.js';
 
 process.stdout.write('ready\n');
 for await (const name of createInterface({ input: process.stdin })) {
-  const answer = await FileLock.acquire(process.argv[2]!, name).then(
+  const answer = await FileLock.acquire(process.argv[2]!, [name]).then(
     () => 'taken',
     (error: unknown) => (error as Error).message,
   );
