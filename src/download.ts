@@ -24,6 +24,7 @@ import { Swarm } from './swarm.js';
 import { Tally } from './tally.js';
 import type { TransferTotals } from './tracker/source.js';
 import { Watch } from './watch.js';
+import { owedBy, Watchdog } from './watchdog.js';
 
 const log = createDebug('torrent-dl:download');
 
@@ -73,6 +74,9 @@ class TorrentDownload implements Download {
   #swarm: Swarm | undefined;
   #port = 0;
   readonly #watch: Watch;
+  readonly #watchdog = new Watchdog();
+  /** There once the info dictionary is. */
+  #line: Line | undefined;
   /** As it was at the end. */
   #lastDiagnosis: Diagnosis | undefined;
   #closing: Promise<void> | undefined;
@@ -180,7 +184,7 @@ class TorrentDownload implements Download {
     );
     const metainfo = (this.metainfo = plan.metainfo);
     this.#options.onMetadata?.(metainfo, (file) => plan.chosen?.has(file) ?? true);
-    const line = await this.#openLine(plan, session);
+    const line = (this.#line = await this.#openLine(plan, session));
     await this.#check(line);
     if (this.#hasEnded()) return;
     const { isComplete } = this.#tally;
@@ -362,6 +366,20 @@ class TorrentDownload implements Download {
     if (this.#hasEnded()) return;
     const error = this.#watch.look({ now, phase: this.#phase, phaseAt: this.#phaseAt, idleMs });
     if (error) this.#fail(error);
+    this.#lookAtOurselves();
+  }
+
+  /** A download that nobody but we could help is a bug, and ends. */
+  #lookAtOurselves(): void {
+    if (!this.#line || this.#hasEnded()) return;
+    const { threads } = this.#line.session;
+    const { downloaded, uploaded, corruptPieces, have } = this.#tally;
+    const progress = downloaded + uploaded + corruptPieces + have.count + this.#line.slots.asked + threads.answered;
+    const peers = this.#phase === 'downloading' ? (this.#swarm?.peers?.connections ?? []) : undefined;
+    const error = this.#watchdog.look({ progress, owed: owedBy(this.#line, peers) });
+    if (!error) return;
+    this.#fail(error);
+    threads.giveUp(error); // or closing would wait for their answers
   }
 
   /** Who has what we lack; a stream is helped by those only that have the piece which is due. */

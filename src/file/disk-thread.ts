@@ -11,6 +11,8 @@ export type Answer = number | DiskError;
 export class DiskThread {
   /** Jobs handed over and not answered. */
   pending = 0;
+  /** Jobs answered so far. */
+  answered = 0;
   readonly #worker: Worker;
   readonly #ring = new JobRing();
   readonly #onAnswer: (kind: number, torrent: number, a: number, b: number, answer: Answer) => void;
@@ -32,6 +34,17 @@ export class DiskThread {
     void this.#exited.then((code) => {
       if (!this.#isClosing) this.#die(new Error(`exit code ${String(code)}`));
     });
+  }
+
+  /** Whether jobs wait for nobody but us, for they were answered and not taken, or never handed over. In passing that is so often. */
+  get isStuck(): boolean {
+    return this.pending > 0 && (this.#ring.isAnswered || !this.#ring.hasJobs);
+  }
+
+  /** Answers all jobs, now and later, by an error; for when no answers come. */
+  giveUp(cause: Error): void {
+    this.#die(cause);
+    void this.#worker.terminate();
   }
 
   /** Hands a job over; its answer always comes, and never within this call. */
@@ -102,6 +115,7 @@ export class DiskThread {
 
   #answer(kind: number, torrent: number, a: number, b: number, answer: Answer): void {
     this.pending--;
+    this.answered++;
     if (kind === JOB.control) this.#controlled.shift()?.();
     else if (kind !== JOB.end) this.#onAnswer(kind, torrent, a, b, answer);
   }

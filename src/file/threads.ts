@@ -61,6 +61,21 @@ export class DiskThreads implements AsyncDisposable {
     this.#idlest(this.count).post(JOB.check, id, first, count);
   }
 
+  /** Jobs that the threads have answered so far. */
+  get answered(): number {
+    return this.#threads.reduce((sum, thread) => sum + thread.answered, 0);
+  }
+
+  /** Whether a thread's jobs wait for nobody but us; see `DiskThread`. */
+  get isStuck(): boolean {
+    return this.#threads.some((thread) => thread.isStuck);
+  }
+
+  /** Has stuck threads answer all their jobs by an error. */
+  giveUp(cause: Error): void {
+    for (const thread of this.#threads) if (thread.isStuck) thread.giveUp(cause);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     await Promise.all(this.#threads.map((thread) => thread.close()));

@@ -31,6 +31,8 @@ export class Slots {
   readonly #free: number[] = [];
   /** Slots that have blocks nobody was asked for, in the order in which they were started. */
   readonly open: number[] = [];
+  /** Blocks that anybody was ever asked for. */
+  asked = 0;
   readonly #pieceOf: Int32Array;
   readonly #slotOf: Int32Array;
   readonly #blocks: Int32Array;
@@ -85,6 +87,16 @@ export class Slots {
   /** No slot is free. */
   get isFull(): boolean {
     return this.#free.length === 0;
+  }
+
+  /** No slot is in use. */
+  get isEmpty(): boolean {
+    return this.#free.length === this.count;
+  }
+
+  /** Pieces are at the disk threads. */
+  get isWriting(): boolean {
+    return this.#writing > 0;
   }
 
   /** The open slot with the fewest blocks that nobody works on and of which nobody owes any; -1 when there is none. */
@@ -174,6 +186,7 @@ export class Slots {
     this.#cursor[slot] = block + 1;
     this.#state[from + block] = REQUESTED;
     this.#requests[from + block] = 1;
+    this.asked++;
     this.#unrequested[slot]!--;
     if (!this.hasUnrequested(slot)) this.#close(slot);
     return block;
