@@ -104,6 +104,11 @@ export class JsonReporter implements Reporter {
     // that is how a job ends of which nothing else was heard
   }
 
+  skipped(job: Job, reason: string): void {
+    this.notice(job, { level: 'warning', text: reason });
+    this.#results.set(job, 'skipped');
+  }
+
   failed(job: Job | undefined, error: unknown): void {
     if (job) {
       this.#begin(job);

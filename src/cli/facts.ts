@@ -1,7 +1,7 @@
 /** The fields of events (`events.ts`): counts and lengths as they are, rates and times rounded. Pure. */
 import type { Diagnosis, DownloadStats, SourceStatus } from '../index.js';
 
-export type Result = 'complete' | 'stopped' | 'failed';
+export type Result = 'complete' | 'stopped' | 'skipped' | 'failed';
 
 /** How a torrent of a run ended. */
 export interface Ending {
@@ -48,7 +48,10 @@ export function factsOfEnding({ result, stats, seconds }: Ending): object {
 /** What came of all torrents of a run. */
 export function factsOfEndings(endings: readonly Ending[], seconds: number): object {
   const count = (result: Result): number => endings.filter((ending) => ending.result === result).length;
-  const torrents = { complete: count('complete'), stopped: count('stopped'), failed: count('failed') };
+  const torrents = {
+    ...{ complete: count('complete'), stopped: count('stopped') },
+    ...{ skipped: count('skipped'), failed: count('failed') },
+  };
   return {
     torrents,
     ...totalsOf(

@@ -89,6 +89,10 @@ export class PeopleReporter implements Reporter {
     for (const line of linesOfDiagnosis(diagnosis)) this.#note(`  ${line}`);
   }
 
+  skipped(job: Job, reason: string): void {
+    this.notice(job, { level: 'warning', text: reason });
+  }
+
   failed(job: Job | undefined, error: unknown): void {
     if (error instanceof OutputClosedError) return; // who closed it knows
     if (job?.download) this.#progress.remove(job.download);

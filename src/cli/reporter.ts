@@ -14,7 +14,7 @@ export interface Job {
 /** A job whose download runs. */
 export type RunningJob = Job & { readonly download: Download };
 
-/** Hears of all that happens in a run, in the order of time. A job ends by one of `completed`, `stopped` and `failed`. */
+/** Hears of all that happens in a run, in the order of time. A job ends by one of `completed`, `stopped`, `skipped` and `failed`. */
 export interface Reporter {
   /** Prints a line for whoever looks for a fault (`DEBUG`). */
   print(line: string): void;
@@ -38,6 +38,8 @@ export interface Reporter {
   stopping(): void;
   /** A signal ended it. */
   stopped(job: RunningJob): void;
+  /** Another job of the run does it. */
+  skipped(job: Job, reason: string): void;
   /** Without `job` it concerns the whole run. */
   failed(job: Job | undefined, error: unknown): void;
   /** It is over and closed, whichever way; nothing of it is shown any longer. */

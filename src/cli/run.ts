@@ -122,7 +122,7 @@ class Runner {
       exitCode = await this.#follow(running, onComplete);
     } catch (error) {
       if (error instanceof UsageError && error.code === 'ERR_SAME_TORRENT') {
-        this.#reporter.notice(job, { level: 'warning', text: `${error.message}: left out` });
+        this.#reporter.skipped(job, `${error.message}: left out`);
         return (exitCode = 0);
       }
       // After a signal an error is only an echo of that.

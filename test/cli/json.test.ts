@@ -138,6 +138,32 @@ test('a stall tells its reasons, and so does the error that follows', async () =
   assert.match(stderr, /8\.1 % of it exists in the swarm/);
 });
 
+test('of several torrents each has a start and a summary, and the last line is for all', async () => {
+  const torrent = many();
+  const sources = ['x.torrent', 'x.torrent', 'none.torrent'];
+  const { code, events } = await download(torrent, [{}], ['-o', 'out', ...sources]);
+  assert.equal(code, 3);
+  const summaries = events.filter(({ type }) => type === 'summary');
+  assert.deepEqual(
+    summaries
+      .slice(0, -1)
+      .map(({ source, result, exitCode }) => [source, result, exitCode])
+      .sort(),
+    [
+      ['none.torrent', 'failed', 3],
+      ['x.torrent', 'complete', 0],
+      ['x.torrent', 'skipped', 0],
+    ],
+  );
+  for (const source of sources) {
+    const own = typesOf(events.filter((event) => event['source'] === source));
+    assert.deepEqual([own[0], own.at(-1)], ['start', 'summary'], source);
+  }
+  const last = events.at(-1)!;
+  assert.deepEqual(last['torrents'], { complete: 1, stopped: 0, skipped: 1, failed: 1 });
+  assert.deepEqual([last['source'], last['torrent'], last['exitCode']], [undefined, undefined, 3]);
+});
+
 /** Starts a download that does not end, and gives it with its events as they come. */
 async function endless(
   stdout: 'pipe' | number,
