@@ -85,8 +85,7 @@ export async function openFiles(
     get isWaiting() {
       return sink.isWaitingForRoom;
     },
-    requireRoom: (have) =>
-      withRoom(() => requireSpace(sink.folder, { metainfo, have, isWanted: (file) => wanted.files.has(file) })),
+    requireRoom: (have) => withRoom(() => requireSpace(sink.folder, { metainfo, have, wanted })),
     [Symbol.asyncDispose]: () => closers[Symbol.asyncDispose](),
   };
 }

@@ -32,6 +32,9 @@ export interface Choice {
   readonly unmatched: readonly string[];
 }
 
+/** No path is longer, and the matcher takes no more than 64 KiB. */
+const MOST_GLOB = 4096;
+
 type TorrentFiles = Pick<Metainfo, 'files' | 'isMultiFile'>;
 
 /** Whether anything was said at all. */
@@ -112,6 +115,7 @@ function matcherOf(word: string): (path: Names) => boolean {
   const bare = word.replace(/\/+$/, ''); // `folder/` is `folder`
   const pattern = bare.replace(/^(?:\.?\/)+/, '');
   if (pattern === '') return () => false;
+  if (pattern.length > MOST_GLOB) throw new UsageError('ERR_SELECTION', `${quoted(pattern.slice(0, 40))}… is too long`);
   const glob = picomatch(pattern, { dot: true, nonegate: true });
   const isMatch = (text: string): boolean => text === pattern || glob(text);
   if (!bare.includes('/')) return ({ names }) => names.some(isMatch);

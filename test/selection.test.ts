@@ -114,6 +114,7 @@ test('what cannot be meant is refused, and the word is named', () => {
   refused('1,', /"1," is no list/);
   refused('-', /"-" is no list/);
   refused('/', /matches "\/"/);
+  refused('*a'.repeat(50_000), /^"(?:\*a){20}"… is too long$/);
   assert.throws(() => choose({ exclude: ['Show'] }), { code: 'ERR_NOTHING_SELECTED' });
 });
 

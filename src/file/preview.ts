@@ -66,13 +66,12 @@ export async function preview(
   const sights = isFolder ? ((await survey(folder, metainfo.files, signal).catch(note)) ?? []) : [];
   if (clashes.length === 0) clashes.push(...obstacles(metainfo, wanted, folder, sights));
   const { proven, length } = await findPieces(metainfo, wanted, folder, sights, recheck);
-  const isWanted = (file: number): boolean => wanted.files.has(file);
   return {
     clashes,
     proven,
     provenLength: lengthOfPieces(wanted, proven),
     unprovenLength: length,
-    space: await measureSpace(folder, { metainfo, have: proven, isWanted }).catch(() => undefined), // said by a clash
+    space: await measureSpace(folder, { metainfo, have: proven, wanted }).catch(() => undefined), // said by a clash
   };
 }
 

@@ -41,9 +41,13 @@ export function sideSpecOf(metainfo: Metainfo, { files, boundary }: Wanted): Sid
 /** Whether an earlier run left a side file. @throws {DiskError} when something else is in its place */
 export function isSideThere(out: string, metainfo: Metainfo): boolean {
   const place = path.join(out, sidePath(metainfo));
-  const stats = lstatSync(place, { throwIfNoEntry: false });
-  if (stats?.isFile() === false) throw diskError('write', place, systemError('ENXIO', place));
-  return stats !== undefined;
+  try {
+    const stats = lstatSync(place, { throwIfNoEntry: false });
+    if (stats?.isFile() === false) throw systemError('EEXIST', place);
+    return stats !== undefined;
+  } catch (error) {
+    throw diskError('write', place, error);
+  }
 }
 
 /** @throws {DiskError} */

@@ -7,6 +7,7 @@ import type { Metainfo } from '../metainfo/metainfo.js';
 import { codeOf, diskError, quoted } from './disk-error.js';
 import { FileLayout } from './layout.js';
 import { lookAt } from './stamps.js';
+import type { Wanted } from './wanted.js';
 
 /** Units of `Stats.blocks`, whatever the file system's own are. */
 const STAT_BLOCK = 512;
@@ -26,8 +27,8 @@ export interface SpaceWish {
   readonly metainfo: Metainfo;
   /** Pieces that need not be written any more. */
   readonly have: Bitfield;
-  /** Whether a file, by its place in `Metainfo.files`, is written. Default: all are. */
-  readonly isWanted?: ((file: number) => boolean) | undefined;
+  /** What is written. Default: the whole torrent. */
+  readonly wanted?: Wanted | undefined;
 }
 
 /**
@@ -38,7 +39,8 @@ export interface SpaceWish {
 export async function measureSpace(out: string, wish: SpaceWish): Promise<Space> {
   const { free, blockLength } = await measureFree(out);
   const missing = missingPerFile(wish, blockLength);
-  return { needed: await unallocated(out, wish.metainfo, missing, blockLength), free };
+  const needed = await unallocated(out, wish.metainfo, missing, blockLength);
+  return { needed: needed + besideFiles(wish, blockLength), free };
 }
 
 /** @throws {DiskError} `ERR_NO_SPACE` when the wanted files cannot have room below `out` */
@@ -46,9 +48,10 @@ export async function requireSpace(out: string, wish: SpaceWish): Promise<void> 
   const { free, blockLength } = await measureFree(out);
   if (free === undefined) return;
   const missing = missingPerFile(wish, blockLength);
-  const most = missing.reduce((sum, length) => sum + length, 0);
+  const beside = besideFiles(wish, blockLength);
+  const most = missing.reduce((sum, length) => sum + length, beside);
   if (most <= free) return; // nearly always; the files need not be looked at
-  const needed = await unallocated(out, wish.metainfo, missing, blockLength);
+  const needed = beside + (await unallocated(out, wish.metainfo, missing, blockLength));
   if (needed > free) throw noSpaceError(out, { needed, free });
 }
 
@@ -83,14 +86,19 @@ async function measureFree(out: string): Promise<{ free: number | undefined; blo
 }
 
 /** For each file the bytes of pieces that are to be written, in whole blocks. */
-function missingPerFile({ metainfo, have, isWanted = () => true }: SpaceWish, blockLength: number): number[] {
+function missingPerFile({ metainfo, have, wanted }: SpaceWish, blockLength: number): number[] {
   const layout = new FileLayout(metainfo, metainfo.files);
   return metainfo.files.map(({ length, offset, isPadding }, file) => {
-    if (isPadding || length === 0 || !isWanted(file)) return 0;
+    if (isPadding || length === 0 || wanted?.files.has(file) === false) return 0;
     const missing =
       have.count === 0 ? length : missingOf(metainfo.pieceLength, layout.piecesOf(file), have, offset, length);
     return roundUp(missing, blockLength);
   });
+}
+
+/** What the side file grows by. */
+function besideFiles({ have, wanted }: SpaceWish, blockLength: number): number {
+  return roundUp(wanted?.otherLength(have) ?? 0, blockLength);
 }
 
 function missingOf(

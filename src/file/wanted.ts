@@ -64,6 +64,16 @@ export class Wanted {
       .reduce((sum, span) => sum + span.length, 0);
   }
 
+  /** Bytes of other files in the boundary pieces that are not in `have`: so much goes into the side file. */
+  otherLength(have: Bitfield): number {
+    let length = 0;
+    for (let index = 0; index < this.boundary.length; index++) {
+      if (!this.boundary.has(index) || have.has(index)) continue;
+      length += lengthOfPiece(this.#metainfo, index) - this.lengthOf(index);
+    }
+    return length;
+  }
+
   #sortPieces(): void {
     const others = new Bitfield(this.pieces.length);
     for (const [file, { length, isPadding }] of this.#metainfo.files.entries()) {

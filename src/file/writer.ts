@@ -266,8 +266,7 @@ export class FileWriter implements PieceSink {
 
   /** The disk is full, or there is room again. */
   async #tellOfRoom(error: DiskError | undefined): Promise<void> {
-    const isWanted = (file: number): boolean => this.#wanted.files.has(file);
-    const wish = { metainfo: this.#metainfo, have: this.#have, isWanted };
+    const wish = { metainfo: this.#metainfo, have: this.#have, wanted: this.#wanted };
     this.#notice(error ? await withMissingRoom(error, this.#out, wish) : 'there is room on the disk again: going on');
   }
 

@@ -7,6 +7,7 @@ import { Bitfield } from '../../src/common/bitfield.js';
 import { measureSpace, noSpaceError, requireSpace } from '../../src/file/space.js';
 import { decodeMetainfo } from '../../src/metainfo/decode.js';
 import { makeTorrent, randomBytes, writeContent } from '../helpers/torrent.js';
+import { wantedOf } from './helpers.js';
 
 const KIB = 1024;
 
@@ -63,10 +64,10 @@ test('pieces that we have need nothing, whatever the files take', () =>
     assert.equal((await measureSpace(out, { metainfo, have })).needed, 0);
   }));
 
-test('only wanted files need room', () =>
+test('only wanted files need room, and what their boundary pieces have of others', () =>
   inTempFolder(async (out) => {
-    const { needed } = await measureSpace(out, { metainfo, have: nothing, isWanted: (file) => file === 1 });
-    assert.equal(needed, 28 * KIB);
+    const { needed } = await measureSpace(out, { metainfo, have: nothing, wanted: wantedOf(metainfo, [1]) });
+    assert.equal(needed, (28 + 4) * KIB);
   }));
 
 test('files take whole blocks', () =>
