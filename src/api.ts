@@ -39,8 +39,15 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly maxPeers?: number;
   /** Fetch pieces in order. */
   readonly sequential?: boolean;
+  /** Bytes per second of pieces to receive, and to send; 0, or at least 1024. Default 0: as fast as it goes. */
+  readonly downloadLimit?: number;
+  readonly uploadLimit?: number;
   /** Go on uploading after completion, until closed or aborted. */
   readonly seed?: boolean;
+  /** Seed until this run has uploaded so many times what there is; more than 0. Whichever limit comes first ends it. */
+  readonly seedRatio?: number;
+  /** Seed for so long after completion. */
+  readonly seedTimeMs?: number;
   /** Peers to try beside those that are found. */
   readonly peers?: readonly HostPort[];
   /** Hash everything on disk again, whatever the resume state says. */

@@ -19,12 +19,13 @@ import { Slots } from './piece/slots.js';
 import { mayFollow, type Phase } from './phase.js';
 import { planFiles, type FilePlan } from './plan.js';
 import { keepMetainfo, keptMetainfo, metainfoOf } from './resolve.js';
+import { hasSeededEnough, wantsToSeed } from './seeding.js';
 import { Session } from './session.js';
 import { Swarm } from './swarm.js';
 import { Tally } from './tally.js';
 import type { TransferTotals } from './tracker/source.js';
 import { Watch } from './watch.js';
-import { owedBy, Watchdog } from './watchdog.js';
+import { isHeldBack, owedBy, Watchdog } from './watchdog.js';
 
 const log = createDebug('torrent-dl:download');
 
@@ -77,6 +78,8 @@ class TorrentDownload implements Download {
   readonly #watchdog = new Watchdog();
   /** There once the info dictionary is. */
   #line: Line | undefined;
+  /** When `done` was resolved. */
+  #doneAt = Infinity;
   /** As it was at the end. */
   #lastDiagnosis: Diagnosis | undefined;
   #closing: Promise<void> | undefined;
@@ -164,7 +167,7 @@ class TorrentDownload implements Download {
   // ── The line, from its end ────────────────────────────────────────────────────────────────────────────────────────
 
   async #start(source: string | Uint8Array | Metainfo): Promise<void> {
-    if (this.#options.output) checkOutput(this.#options.output, this.#options.seed ?? false);
+    if (this.#options.output) checkOutput(this.#options.output, wantsToSeed(this.#options));
     const watch = setInterval(() => this.#tick(), WATCH_MS);
     this.#closers.defer(() => clearInterval(watch));
     const isRead = typeof source !== 'string' && !(source instanceof Uint8Array);
@@ -192,7 +195,7 @@ class TorrentDownload implements Download {
     if (this.#hasEnded()) return;
     if (isComplete) this.#complete();
     else this.#setPhase('downloading');
-    if (isComplete && !this.#options.seed) return;
+    if (isComplete && !wantsToSeed(this.#options)) return;
     await this.#openPeers(line, swarm);
     if (!this.#hasEnded()) await swarm.openSources(metainfo);
   }
@@ -350,23 +353,37 @@ class TorrentDownload implements Download {
     if (this.#phase === 'downloading' && this.#tally.have.isFull) this.#swarm?.completed();
     this.#setPhase('seeding');
     this.#swarm?.peers?.dropSeeds();
-    this.#target?.sink.finish(this.#tally.have).then(this.#resolveDone, (error: unknown) => this.#fail(error));
+    this.#target?.sink.finish(this.#tally.have).then(
+      () => {
+        this.#doneAt = performance.now();
+        this.#resolveDone();
+      },
+      (error: unknown) => this.#fail(error),
+    );
   }
 
   // ── Time limits and ends ──────────────────────────────────────────────────────────────────────────────────────────
 
   #tick(): void {
     const now = performance.now();
-    if (this.#target?.isWaiting) this.#tally.restartIdle(now);
+    if (this.#isHeldBack()) this.#tally.restartIdle(now);
     const idleMs = this.#tally.idleMs(now);
     if (now - this.#savedAt > SAVE_MS) {
       this.#savedAt = now;
       this.#target?.sink.save(this.#tally.have).catch((error: unknown) => this.#fail(error));
     }
+    if (this.#phase === 'seeding') this.#limitSeeding(now);
     if (this.#hasEnded()) return;
     const error = this.#watch.look({ now, phase: this.#phase, phaseAt: this.#phaseAt, idleMs });
     if (error) this.#fail(error);
     this.#lookAtOurselves();
+  }
+
+  /** Whether it is for us that nothing comes. */
+  #isHeldBack(): boolean {
+    if (this.#target?.isWaiting) return true;
+    const { peers } = this.#swarm ?? {};
+    return this.#line?.session.downloadLimit && peers ? isHeldBack(this.#line, peers.connections) : false;
   }
 
   /** A download that nobody but we could help is a bug, and ends. */
@@ -380,6 +397,14 @@ class TorrentDownload implements Download {
     if (!error) return;
     this.#fail(error);
     threads.giveUp(error); // or closing would wait for their answers
+  }
+
+  #limitSeeding(now: number): void {
+    if (now < this.#doneAt) return;
+    const { uploaded, haveLength } = this.#tally;
+    if (!hasSeededEnough(this.#options, uploaded, haveLength, now - this.#doneAt)) return;
+    log('seeded enough');
+    this.#stop('stopped', abortError());
   }
 
   /** Who has what we lack; a stream is helped by those only that have the piece which is due. */

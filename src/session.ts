@@ -1,6 +1,7 @@
 import createDebug from 'debug';
 import path from 'node:path';
 import type { HostPort } from './common/address.js';
+import { Bucket } from './common/bucket.js';
 import { cacheFolder, readCache, writeCache } from './common/cache.js';
 import { systemClock } from './common/clock.js';
 import { Closers } from './common/closers.js';
@@ -15,6 +16,8 @@ import { Lsd } from './tracker/lsd.js';
 
 const log = createDebug('torrent-dl:session');
 
+/** A block in 16 s. */
+const LEAST_LIMIT = 1024;
 const SAVE_DHT_MS = 10 * 60_000;
 /** The table takes some 20 KiB. */
 const MOST_DHT_LENGTH = 64 * 1024;
@@ -28,6 +31,9 @@ export interface SessionOptions {
   readonly dhtBootstrap?: readonly HostPort[] | undefined;
   /** Where the DHT's table is kept between runs. Default: the user's cache folder. */
   readonly cacheFolder?: string | undefined;
+  /** Bytes per second that all downloads together may receive, and send, of pieces. Default 0: as fast as it goes. */
+  readonly downloadLimit?: number | undefined;
+  readonly uploadLimit?: number | undefined;
   /** Leaves the kept table of the DHT as it is. Default false. */
   readonly isReadOnly?: boolean | undefined;
 }
@@ -36,6 +42,9 @@ export interface SessionOptions {
 export class Session implements AsyncDisposable {
   readonly listener: PeerListener;
   readonly threads: DiskThreads;
+  /** Missing when there is no limit. */
+  readonly downloadLimit: Bucket | undefined;
+  readonly uploadLimit: Bucket | undefined;
   readonly #options: SessionOptions;
   readonly #closers = new Closers();
   /** Info hashes in hex of what is being downloaded. */
@@ -46,12 +55,15 @@ export class Session implements AsyncDisposable {
 
   private constructor(listener: PeerListener, options: SessionOptions) {
     this.#options = options;
+    this.downloadLimit = openLimit(options.downloadLimit);
+    this.uploadLimit = openLimit(options.uploadLimit);
     this.threads = this.#closers.use(DiskThreads.open());
     this.listener = this.#closers.use(listener);
   }
 
-  /** @throws {UsageError} when `port` cannot be listened on */
+  /** @throws {UsageError} when `port` cannot be listened on, or a limit is none */
   static async open(options: SessionOptions = {}): Promise<Session> {
+    for (const limit of [options.downloadLimit, options.uploadLimit]) checkLimit(limit);
     return new Session(await PeerListener.open(options.port), options);
   }
 
@@ -143,4 +155,14 @@ export class Session implements AsyncDisposable {
 /** Opens what downloads may share by their option `session`; it is to outlive them. @throws {UsageError} */
 export async function openSession(options: SessionOptions = {}): Promise<Session> {
   return await Session.open(options);
+}
+
+/** @throws {UsageError} when peers would take us for dead: so slow that a block takes longer than they wait */
+function checkLimit(perSecond = 0): void {
+  if (perSecond === 0 || (perSecond >= LEAST_LIMIT && perSecond <= Number.MAX_SAFE_INTEGER)) return;
+  throw new UsageError('ERR_LIMIT', `a limit is 0 or at least ${LEAST_LIMIT} bytes per second, not ${perSecond}`);
+}
+
+function openLimit(perSecond = 0): Bucket | undefined {
+  return perSecond > 0 ? new Bucket(perSecond) : undefined;
 }

@@ -138,7 +138,8 @@ export class Swarm implements AsyncDisposable {
   async open(exchange: Exchange): Promise<void> {
     const { metainfo } = exchange;
     const options = await this.#connectionOptions(metainfo.isPrivate);
-    const peers = new PeerManager({ ...options, ...exchange, pool: this.#pool });
+    const { downloadLimit, uploadLimit } = this.#context.session;
+    const peers = new PeerManager({ ...options, ...exchange, downloadLimit, uploadLimit, pool: this.#pool });
     this.#peers = this.#closers.use(peers);
     this.#closers.defer(this.#context.session.listener.serve(metainfo.infoHash, (peer) => peers.accept(peer)));
     for (const peer of this.#resolver?.release() ?? []) peers.adopt(peer);

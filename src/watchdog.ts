@@ -52,7 +52,7 @@ export interface WatchedPeer {
   readonly isOpen: boolean;
   readonly peerChoking: boolean;
   readonly have: Bitfield;
-  readonly fetcher: { readonly requests: { readonly size: number } };
+  readonly fetcher: { readonly requests: { readonly size: number }; readonly isInLine: boolean };
 }
 
 /** What nobody but we can do next, or undefined; `peers` when pieces are to be fetched from them. */
@@ -63,12 +63,22 @@ export function owedBy(watched: Watched, peers: Iterable<WatchedPeer> | undefine
   let ready = 0;
   for (const peer of peers) {
     if (peer.fetcher.requests.size > 0) return undefined;
-    if (peer.isOpen && !peer.peerChoking && couldAsk(watched, peer.have)) ready++;
+    if (!peer.fetcher.isInLine && isReady(watched, peer)) ready++;
   }
   if (ready > 0) return `peers that could send were not asked (${ready})`;
   if (!target.keepsPieces) return undefined; // slots wait for their turn, and that for a peer
   if (slots.isFull && slots.open.length === 0) return 'all memory is taken, and nobody was asked for what lacks there';
   return slots.isEmpty && picker.wantedCount === 0 ? 'pieces lack, and none is wanted' : undefined;
+}
+
+/** Whether nothing comes because we do not ask: a download limit lets others go first, or is a block in many seconds. */
+export function isHeldBack(watched: Watched, peers: Iterable<WatchedPeer>): boolean {
+  for (const peer of peers) if (peer.fetcher.isInLine && isReady(watched, peer)) return true;
+  return false;
+}
+
+function isReady(watched: Watched, { isOpen, peerChoking, have }: WatchedPeer): boolean {
+  return isOpen && !peerChoking && couldAsk(watched, have);
 }
 
 /** Whether a peer has something that may be asked for now. */

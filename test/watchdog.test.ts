@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bitfield } from '../src/common/bitfield.js';
-import { owedBy, Watchdog, type Sign, type Watched, type WatchedPeer } from '../src/watchdog.js';
+import { isHeldBack, owedBy, Watchdog, type Sign, type Watched, type WatchedPeer } from '../src/watchdog.js';
 
 const OWED = 'nobody was asked';
 
@@ -55,7 +55,13 @@ function watched(change: Partial<Watched> = {}, slots: Partial<Watched['slots']>
 }
 
 function peer(change: Partial<WatchedPeer> = {}, owes = 0): WatchedPeer {
-  return { isOpen: true, peerChoking: false, have: ALL, fetcher: { requests: { size: owes } }, ...change };
+  return {
+    isOpen: true,
+    peerChoking: false,
+    have: ALL,
+    fetcher: { requests: { size: owes }, isInLine: false },
+    ...change,
+  };
 }
 
 test('we owe something when peers could send and were not asked, when memory leaks, when pieces are lost', () => {
@@ -81,4 +87,12 @@ test('it is the turn of others while peers owe us blocks, choke us or lack what 
   );
   assert.equal(owedBy(watched(), []), undefined);
   assert.equal(owedBy(watched(), undefined), undefined);
+});
+
+test('a peer that could send and waits for a turn under the download limit is held back, and no bug', () => {
+  const inLine = { fetcher: { requests: { size: 0 }, isInLine: true } };
+  assert.equal(owedBy(watched(), [peer(inLine)]), undefined);
+  assert.equal(isHeldBack(watched(), [peer({}, 1), peer(inLine)]), true);
+  assert.equal(isHeldBack(watched(), [peer(), peer({ ...inLine, peerChoking: true })]), false);
+  assert.equal(isHeldBack(watched(), [peer({ ...inLine, have: new Bitfield(8) })]), false);
 });

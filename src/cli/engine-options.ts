@@ -8,12 +8,13 @@ export function engineOptions(options: Options): DownloadOptions {
   const { timeout, stallTimeout, metadataTimeout, tracker, trackers, peer } = options;
   const { out, seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap } = options;
   const { select, exclude, largest, name, stripComponents, flatten } = options;
-  const { atomic, onDiskFull } = options;
+  const { atomic, onDiskFull, seedRatio, seedTime, downloadLimit, uploadLimit } = options;
   const place = out === '-' ? { output: standardOutput(options) } : { out, atomic, onDiskFull };
   const named = {
     ...place,
     ...{ select, exclude, largest, name, stripComponents, flatten },
     ...{ seed, sequential, recheck, port, maxPeers, dht, pex, lsd, dhtPort, dhtBootstrap },
+    ...{ seedRatio, seedTimeMs: seedTime, downloadLimit, uploadLimit },
     ...{ timeoutMs: timeout, stallTimeoutMs: stallTimeout, metadataTimeoutMs: metadataTimeout },
     ...{ trackers: tracker, useTorrentTrackers: trackers, peers: peer },
   };

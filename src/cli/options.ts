@@ -70,6 +70,18 @@ export const OPTIONS = {
   },
   flatten: { group: 'Files', flags: '--flatten', help: 'write all files into one folder', isFlagOnly: true },
   seed: { group: 'Download', flags: '--seed', help: 'when complete, go on uploading until stopped' },
+  seedRatio: {
+    group: 'Download',
+    flags: '--seed-ratio <number>',
+    help: 'seed until so many times the size was uploaded in this run',
+    parse: value.ratio,
+  },
+  seedTime: {
+    group: 'Download',
+    flags: '--seed-time <duration>',
+    help: 'seed for so long, or until --seed-ratio is reached',
+    parse: value.duration,
+  },
   inputFile: {
     group: 'Download',
     flags: '--input-file <file>',
@@ -142,6 +154,20 @@ export const OPTIONS = {
     parse: value.integer(1, 10_000),
     otherwise: '100',
   },
+  downloadLimit: {
+    group: 'Network',
+    flags: '--download-limit <rate>',
+    help: 'bytes per second to receive at most, such as 500K or 2M',
+    parse: value.rateLimit,
+    otherwise: '0, no limit',
+  },
+  uploadLimit: {
+    group: 'Network',
+    flags: '--upload-limit <rate>',
+    help: 'bytes per second to send at most',
+    parse: value.rateLimit,
+    otherwise: '0, no limit',
+  },
   peer: {
     group: 'Peers',
     flags: '--peer <host:port>',
@@ -209,6 +235,15 @@ export const OPTIONS = {
 } as const satisfies OptionTable;
 
 export type Options = ChosenOf<typeof OPTIONS>;
+
+/** Whether to go on once all is complete; a limit to that implies it. */
+export function wantsToSeed({
+  seed = false,
+  seedRatio,
+  seedTime,
+}: Pick<Options, 'seed' | 'seedRatio' | 'seedTime'>): boolean {
+  return seed || seedRatio !== undefined || seedTime !== undefined;
+}
 
 /** `maxPeers` → `max-peers` */
 export function kebabOf(key: string): string {

@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 
 import { COMMANDS, isCommandName, type Call, type CommandName, type CommandSpec } from './commands.js';
 import { formatCommandHelp, formatCommandUsage, formatHelp, formatUsage } from './help.js';
-import { OPTIONS, type Options, type OptionTable } from './options.js';
+import { OPTIONS, wantsToSeed, type Options, type OptionTable } from './options.js';
 import { configPath, formatSettings, isSettable, readConfig, readEnvironment, SettingError } from './settings.js';
 import type { Setting, Settings } from './settings.js';
 
@@ -104,7 +104,7 @@ function readWords(
     if (flags['window'] !== undefined && !isStream) return mistake('--window goes with -o -');
     if (flags['atomic'] && isStream) return mistake('--atomic needs files, so it does not go with -o -');
     if (flags['dryRun'] && isStream) return mistake('--dry-run looks at a folder, so it does not go with -o -');
-    if (isStream && options['seed']) return mistake('--seed needs files, so it does not go with -o -');
+    if (isStream && wantsToSeed(options)) return mistake('--seed needs files, so it does not go with -o -');
     if (options['quiet'] && options['verbose']) return mistake('--quiet and --verbose exclude each other');
     const clash = clashOf(options);
     if (clash !== undefined) return mistake(clash);

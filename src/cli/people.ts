@@ -55,7 +55,12 @@ export class PeopleReporter implements Reporter {
   }
 
   seeding(job: Job): void {
-    this.#note(`${this.#nameOf(job)}seeding until stopped (Ctrl-C) …`);
+    const { seedRatio, seedTime } = this.#options;
+    const ends = [
+      ...(seedRatio === undefined ? [] : [`up to a ratio of ${seedRatio}`]),
+      ...(seedTime === undefined ? [] : [`for ${formatDuration(seedTime / 1000)}`]),
+    ].join(' or ');
+    this.#note(`${this.#nameOf(job)}seeding ${ends ? `${ends} (Ctrl-C ends it)` : 'until stopped (Ctrl-C)'} …`);
   }
 
   stopping(): void {

@@ -9,7 +9,7 @@ import { engineOptions } from './engine-options.js';
 import { JsonReporter } from './events.js';
 import { exitCodeOf } from './exit.js';
 import { readList, readTorrent } from './inputs.js';
-import type { Options } from './options.js';
+import { wantsToSeed, type Options } from './options.js';
 import { PeopleReporter } from './people.js';
 import { Places } from './places.js';
 import type { Job, Reporter, RunningJob } from './reporter.js';
@@ -157,7 +157,7 @@ class Runner {
     }
     this.#reporter.completed(job);
     onComplete?.();
-    if (this.#options.seed) {
+    if (wantsToSeed(this.#options)) {
       this.#reporter.seeding(job);
       await Promise.race([download.ended, this.#signals.stopped()]);
     }

@@ -74,6 +74,20 @@ export function byteCount(value: string): number {
   throw new InvalidArgumentError('not a number of bytes such as 262144, 256K or 4M, more than 0');
 }
 
+/** A rate: `0` for no limit, or what `byteCount` takes, from 1 KiB per second on. */
+export function rateLimit(value: string): number {
+  const bytes = /^0+$/.test(value) ? 0 : byteCount(value);
+  if (bytes === 0 || bytes >= 1024) return bytes;
+  throw new InvalidArgumentError('less than 1K per second');
+}
+
+/** `1`, `1.5`, more than 0. */
+export function ratio(value: string): number {
+  const number = /^\d{1,9}(?:\.\d{1,6})?$/.test(value) ? Number(value) : NaN;
+  if (number > 0) return number;
+  throw new InvalidArgumentError('not a number such as 1 or 1.5, more than 0');
+}
+
 /** `1700000000`, `2026-11-23`, `2026-11-23T12:00:00Z`, `now` in seconds since 1970; a date without time is UTC. */
 export function date(value: string): number {
   if (value === 'now') return Math.floor(Date.now() / 1000);

@@ -1,6 +1,7 @@
 import createDebug from 'debug';
 import { Bitfield } from '../common/bitfield.js';
 import { formatAddress, type PeerAddress } from '../common/address.js';
+import type { Bucket } from '../common/bucket.js';
 import { ProtocolError } from '../common/errors.js';
 import { RateMeter } from '../common/rate.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
@@ -48,6 +49,8 @@ export interface Swarm extends FetchContext {
   /** Pieces that need not be fetched: we have them, or nobody wants them. */
   readonly settled: Bitfield;
   readonly reader: BlockReader;
+  /** What we may send to all peers together; missing when there is no limit. */
+  readonly uploadLimit?: Bucket | undefined;
   /** Our listening port, for the extension handshake. */
   readonly port: number;
   readonly clientName: string;
@@ -141,13 +144,19 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   /** Gives it its way to the peer; an accepted one is connected already. */
   attach(transport: LiveTransport): void {
     this.transport = transport;
-    this.#uploads = new UploadQueue(this.#swarm.metainfo, this.#swarm.reader, transport, {
-      onSent: (length) => {
-        this.upload.add(length);
-        this.#swarm.onUploaded(this, length);
+    this.#uploads = new UploadQueue(
+      this.#swarm.metainfo,
+      this.#swarm.reader,
+      transport,
+      {
+        onSent: (length) => {
+          this.upload.add(length);
+          this.#swarm.onUploaded(this, length);
+        },
+        onReadError: (error) => this.#swarm.onReadError(error),
       },
-      onReadError: (error) => this.#swarm.onReadError(error),
-    });
+      this.#swarm.uploadLimit,
+    );
     if (transport.isIncoming) this.#phase = 'handshaking';
   }
 

@@ -1,4 +1,5 @@
 import type { Bitfield } from '../common/bitfield.js';
+import type { Bucket, Waiter } from '../common/bucket.js';
 import { ProtocolError } from '../common/errors.js';
 import { BLOCK_LENGTH, lengthOfPiece } from '../common/pieces.js';
 import type { BlockTaker, PieceAssembler } from '../piece/assembler.js';
@@ -27,6 +28,8 @@ const LONGEST_HOLD_MS = 30_000;
 /** Where blocks come from and go to, and who hears of it; a `PeerManager` is one. */
 export interface FetchContext {
   readonly assembler: PieceAssembler;
+  /** What all peers together may send us; missing when there is no limit. */
+  readonly downloadLimit?: Bucket | undefined;
   /** A block came that other peers owe us too. */
   onDuplicate: (fetcher: BlockFetcher, block: number) => void;
   /** There is room for requests and nothing left that nobody was asked for; may push blocks to ask for again. */
@@ -37,8 +40,13 @@ export interface FetchContext {
   onBlock: () => void;
 }
 
-/** What one peer owes us: asks for blocks, takes them in, and gives up what does not come. */
-export class BlockFetcher implements BlockTaker, BlockSink {
+/**
+ * What one peer owes us: asks for blocks, takes them in, and gives up what does not come.
+ *
+ * A download limit holds requests back, not reads: what was not asked for takes no room in anybody's buffers, delays no
+ * other message, and is not owed, so no time-out and no endgame mistakes our limit for a slow peer.
+ */
+export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
   readonly id: number;
   readonly have: Bitfield;
   slot = -1;
@@ -86,6 +94,11 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     return this.pipeline.perSecond * (SLOW_PIECE_MS / 1000) < this.#context.assembler.layout.pieceLength;
   }
 
+  /** It waits until the download limit lets it ask. */
+  get isInLine(): boolean {
+    return this.#context.downloadLimit?.isInLine(this) ?? false;
+  }
+
   // ── Blocks, from the wire ─────────────────────────────────────────────────────────────────────────────────────────
 
   onBlock(index: number, begin: number, length: number): void {
@@ -130,7 +143,10 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     const isPlaced = this.#place >= 0 && assembler.isOpen(this.id, block);
     const sentAtMs = this.requests.remove(block);
     const wasOwed = sentAtMs >= 0;
-    if (!wasOwed) this.#late.remove(block);
+    if (!wasOwed) {
+      this.#late.remove(block);
+      this.#context.downloadLimit?.take(this.#length); // what was given back came all the same
+    }
     this.#place = -1;
     if (isPlaced) {
       this.isUseful = true;
@@ -157,23 +173,55 @@ export class BlockFetcher implements BlockTaker, BlockSink {
 
   /** Asks for as many blocks as there is room for; the peer must not be choking us. */
   fill(): void {
-    if (this.nowMs < this.#holdUntilMs) return;
-    const target = this.isSnubbed ? 1 : this.pipeline.target;
-    const room = target - this.requests.size;
-    if (this.requests.size > 2 * target + LEAST_TRIM && this.#owesTooMuch) return this.#trim(target);
-    if (room < Math.max(1, Math.min(target >> 2, MOST_BATCH))) return;
+    const room = this.#makeRoom();
+    if (room === 0) return;
+    const { downloadLimit } = this.#context;
+    if (downloadLimit) this.#askWithin(downloadLimit, downloadLimit.ask(this), room);
+    else this.#ask(room);
+  }
+
+  /** The download limit has so much for it. */
+  onTurn(bytes: number, nowMs: number): void {
+    this.nowMs = nowMs;
+    this.#askWithin(this.#context.downloadLimit!, bytes, this.#makeRoom());
+  }
+
+  /** Requests that may go out now: 0, or a batch of them. */
+  #makeRoom(): number {
+    if (this.nowMs < this.#holdUntilMs) return 0;
+    const { downloadLimit } = this.#context;
+    const wanted = this.isSnubbed ? 1 : this.pipeline.target;
+    const target = downloadLimit ? Math.min(wanted, mostOwedUnder(downloadLimit)) : wanted;
+    const owed = this.requests.size;
+    if (owed > 2 * target + LEAST_TRIM && this.#owesTooMuch) this.#trim(target);
+    const room = target - owed;
+    return room < Math.max(1, Math.min(target >> 2, MOST_BATCH)) ? 0 : room;
+  }
+
+  /** Asks for what the limit has free, and waits in line to ask for the rest. */
+  #askWithin(limit: Bucket, free: number, room: number): void {
+    const most = Math.min(room, Math.ceil(free / BLOCK_LENGTH));
+    if (most <= 0) return;
+    const asked = this.#ask(most);
+    limit.take(asked * BLOCK_LENGTH);
+    if (asked === most && most < room) limit.wait(this);
+  }
+
+  /** Asks for `most` blocks, or as many as there are; returns how many. */
+  #ask(most: number): number {
     const { assembler } = this.#context;
     const blocks = this.#chosen;
     blocks.length = 0;
-    assembler.takeBlocks(this, room, blocks);
-    if (blocks.length === 0 && !this.isSnubbed) this.#context.onStarving(this, room, blocks);
-    if (blocks.length === 0) return;
+    assembler.takeBlocks(this, most, blocks);
+    if (blocks.length === 0 && !this.isSnubbed) this.#context.onStarving(this, most, blocks);
+    if (blocks.length === 0) return 0;
     const bytes = new Uint8Array(blocks.length * REQUEST_LENGTH);
     blocks.forEach((block, at) => {
       this.requests.add(block, this.nowMs);
       this.#write(bytes, at * REQUEST_LENGTH, MESSAGE.request, block);
     });
     this.#send(bytes);
+    return blocks.length;
   }
 
   /** Looks at the time-outs. Says whether the peer has just become snubbed. */
@@ -200,6 +248,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     const block = this.#numberOf(index, begin);
     // The answer to a cancel, even if the block was asked for once more since then.
     if (this.#late.remove(block) >= 0 || this.requests.remove(block) < 0) return;
+    this.#context.downloadLimit?.giveBack(BLOCK_LENGTH);
     this.#context.assembler.giveBack(block);
     this.#context.assembler.leave(this);
     this.#holdBack();
@@ -213,6 +262,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
   /** Somebody else brought the block. */
   cancel(block: number): void {
     if (this.requests.remove(block) < 0) return;
+    this.#context.downloadLimit?.giveBack(BLOCK_LENGTH);
     this.#keepLate([block]);
     const bytes = new Uint8Array(REQUEST_LENGTH);
     this.#write(bytes, 0, MESSAGE.cancel, block);
@@ -224,7 +274,7 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     const { assembler } = this.#context;
     if (this.#place >= 0) assembler.abort(this.id, this.#block);
     this.#lose();
-    for (const block of this.requests.clear()) assembler.giveBack(block);
+    for (const block of this.#dropRequests()) assembler.giveBack(block);
     assembler.leave(this);
   }
 
@@ -246,11 +296,20 @@ export class BlockFetcher implements BlockTaker, BlockSink {
 
   #giveUp(): void {
     const { assembler } = this.#context;
-    const blocks = this.requests.clear();
+    const blocks = this.#dropRequests();
     for (const block of blocks) assembler.giveBack(block);
     this.#keepLate(blocks);
     assembler.leave(this);
     this.pipeline.reset();
+  }
+
+  /** What is not owed any more is not paid for either. */
+  #dropRequests(): number[] {
+    const { downloadLimit } = this.#context;
+    const blocks = this.requests.clear();
+    downloadLimit?.giveBack(blocks.length * BLOCK_LENGTH);
+    downloadLimit?.leave(this);
+    return blocks;
   }
 
   #keepLate(blocks: readonly number[]): void {
@@ -269,4 +328,9 @@ export class BlockFetcher implements BlockTaker, BlockSink {
     const { assembler } = this.#context;
     writeRequest(bytes, at, id, assembler.indexOf(block), assembler.beginOf(block), assembler.lengthOf(block));
   }
+}
+
+/** One peer owes no more than the limit lets through in a second: what a slow one holds up is lost to the others. */
+function mostOwedUnder(limit: Bucket): number {
+  return 2 + Math.ceil(limit.perSecond / BLOCK_LENGTH);
 }

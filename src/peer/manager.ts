@@ -1,6 +1,7 @@
 import createDebug from 'debug';
 import { formatAddress, type PeerAddress } from '../common/address.js';
 import type { Bitfield } from '../common/bitfield.js';
+import type { Bucket } from '../common/bucket.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
 import type { PieceAssembler } from '../piece/assembler.js';
 import type { PiecePicker } from '../piece/picker.js';
@@ -55,6 +56,9 @@ export interface PeerManagerOptions {
   readonly pool?: AddressPool | undefined;
   /** The UDP port of our DHT node, if we have one. */
   readonly dhtPort?: number | undefined;
+  /** What all connections together may receive and send; missing when there is no limit. */
+  readonly downloadLimit?: Bucket | undefined;
+  readonly uploadLimit?: Bucket | undefined;
   /** Tells peers of peers; missing when that is not wanted. */
   readonly exchange?: PeerExchange | undefined;
   /** Payload bytes came, of which so many were of no use. */
@@ -86,6 +90,8 @@ export class PeerManager implements Swarm, AsyncDisposable {
   readonly extensions: readonly Extension[];
   readonly connections = new Set<PeerConnection>();
   readonly pool: AddressPool;
+  readonly downloadLimit: Bucket | undefined;
+  readonly uploadLimit: Bucket | undefined;
   readonly #options: PeerManagerOptions;
   readonly #picker: PiecePicker;
   readonly #choker = new Choker();
@@ -113,6 +119,8 @@ export class PeerManager implements Swarm, AsyncDisposable {
     this.clientName = options.clientName;
     this.dhtPort = options.dhtPort;
     this.extensions = options.exchange ? [options.exchange] : [];
+    this.downloadLimit = options.downloadLimit;
+    this.uploadLimit = options.uploadLimit;
     this.#picker = options.picker;
     this.#lastTickAt = performance.now();
     this.#pace = new DialPace(this.#lastTickAt);
@@ -388,7 +396,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     for (const connection of this.connections) {
       const isUseless = !connection.amInterested && !connection.peerInterested;
       const idleMs = now - connection.fetcher.lastBlockAtMs;
-      const isMean = connection.amInterested && idleMs > MEAN_AFTER_MS;
+      const isMean = connection.amInterested && idleMs > MEAN_AFTER_MS && !connection.fetcher.isInLine;
       if (isMean || ((isUseless || connection.fetcher.isSnubbed) && idleMs > USELESS_AFTER_MS)) {
         connection.close('of no use');
         return;

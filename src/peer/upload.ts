@@ -1,3 +1,4 @@
+import type { Bucket, Waiter } from '../common/bucket.js';
 import { lengthOfPiece, type PieceLayout } from '../common/pieces.js';
 import type { Transport } from './transport.js';
 import { BLOCK_HEAD_LENGTH, MESSAGE, MOST_BLOCK_LENGTH, REQUEST_LENGTH, writeBlockHead, writeRequest } from './wire.js';
@@ -46,11 +47,12 @@ export interface UploadEvents {
  *
  * Most peers ask for one block after the other, so one read and one write serve up to 16 of them.
  */
-export class UploadQueue {
+export class UploadQueue implements Waiter {
   readonly #layout: PieceLayout;
   readonly #reader: BlockReader;
   readonly #transport: Transport;
   readonly #events: UploadEvents;
+  readonly #limit: Bucket | undefined;
   /** Requests that wait: those from `#next` on. */
   #queue: Request[] = [];
   #next = 0;
@@ -61,11 +63,13 @@ export class UploadQueue {
   /** Rises when the queue is emptied: what was being read for the old one is not sent, and its frames are dropped. */
   #round = 0;
 
-  constructor(layout: PieceLayout, reader: BlockReader, transport: Transport, events: UploadEvents) {
+  /** `limit` is what all peers together may be sent; without one it goes as fast as they take it. */
+  constructor(layout: PieceLayout, reader: BlockReader, transport: Transport, events: UploadEvents, limit?: Bucket) {
     this.#layout = layout;
     this.#reader = reader;
     this.#transport = transport;
     this.#events = events;
+    this.#limit = limit;
   }
 
   /** Requests that wait to be read. */
@@ -94,6 +98,8 @@ export class UploadQueue {
 
   /** Drops all requests; returns a `reject` for each of them (BEP 6). */
   clear(): Uint8Array {
+    this.#limit?.giveBack(this.#loading.reduce((sum, frame) => sum + payloadOf(frame), 0));
+    this.#limit?.leave(this);
     const dropped = [...this.#loading.flatMap((frame) => frame.requests), ...this.#queue.slice(this.#next)];
     const rejects = new Uint8Array(dropped.length * REQUEST_LENGTH);
     for (const [n, { index, begin, length }] of dropped.entries()) {
@@ -110,22 +116,33 @@ export class UploadQueue {
 
   /** Reads and sends what the frames hold. Called when requests came; goes on by itself when frames were sent. */
   pump(): void {
-    while (this.size > 0) {
-      const frame = this.#free.pop() ?? this.#newFrame();
-      if (!frame) return;
-      void this.#load(frame);
+    while (this.size > 0 && this.#hasFrame()) {
+      const most = this.#limit ? this.#limit.ask(this) : Infinity;
+      if (most <= 0) return;
+      void this.#load(this.#free.pop() ?? this.#newFrame(), most);
     }
   }
 
-  #newFrame(): Frame | undefined {
-    if (this.#frames === MOST_FRAMES) return undefined;
+  /** The limit has so much for this peer. */
+  onTurn(bytes: number): void {
+    if (this.size === 0 || !this.#hasFrame()) return;
+    void this.#load(this.#free.pop() ?? this.#newFrame(), bytes);
+    if (this.size > 0 && this.#hasFrame()) this.#limit?.wait(this);
+  }
+
+  #hasFrame(): boolean {
+    return this.#free.length > 0 || this.#frames < MOST_FRAMES;
+  }
+
+  #newFrame(): Frame {
     this.#frames++;
     return { bytes: Buffer.allocUnsafeSlow(FRAME_LENGTH), length: 0, requests: [], isRead: false };
   }
 
-  async #load(frame: Frame): Promise<void> {
+  async #load(frame: Frame, most: number): Promise<void> {
     const round = this.#round;
-    const parts = this.#takeRun(frame);
+    const parts = this.#takeRun(frame, most);
+    this.#limit?.take(payloadOf(frame));
     const { index, begin } = frame.requests[0]!;
     this.#loading.push(frame);
     try {
@@ -141,8 +158,11 @@ export class UploadQueue {
     while (this.#loading[0]?.isRead) this.#send(this.#loading.shift()!);
   }
 
-  /** Takes requests of bytes that lie side by side, as many as fit; returns the places of their blocks in the frame. */
-  #takeRun(frame: Frame): Uint8Array[] {
+  /**
+   * Takes requests of bytes that lie side by side, as many as fit and until they come to `most` bytes; returns the places
+   * of their blocks in the frame.
+   */
+  #takeRun(frame: Frame, most: number): Uint8Array[] {
     const parts: Uint8Array[] = [];
     frame.requests = [];
     frame.length = 0;
@@ -152,7 +172,8 @@ export class UploadQueue {
       const { index, begin, length } = request;
       const start = index * this.#layout.pieceLength + begin;
       const at = frame.length + BLOCK_HEAD_LENGTH;
-      if (parts.length > 0 && (start !== position || at + length > FRAME_LENGTH)) break;
+      const isFull = at + length > FRAME_LENGTH || payloadOf(frame) >= most;
+      if (parts.length > 0 && (start !== position || isFull)) break;
       writeBlockHead(frame.bytes, frame.length, index, begin, length);
       parts.push(frame.bytes.subarray(at, at + length));
       frame.requests.push(request);
@@ -174,6 +195,11 @@ export class UploadQueue {
       this.#free.push(frame);
       this.pump();
     });
-    this.#events.onSent(frame.length - frame.requests.length * BLOCK_HEAD_LENGTH);
+    this.#events.onSent(payloadOf(frame));
   }
+}
+
+/** Bytes of blocks in the frame, without their heads. */
+function payloadOf({ length, requests }: Frame): number {
+  return length - requests.length * BLOCK_HEAD_LENGTH;
 }

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bitfield } from '../../src/common/bitfield.js';
+import { Bucket } from '../../src/common/bucket.js';
 import { BLOCK_LENGTH } from '../../src/common/pieces.js';
 import { BlockFetcher } from '../../src/peer/fetcher.js';
 import { MESSAGE, readUint32, REQUEST_LENGTH } from '../../src/peer/wire.js';
 import { PieceAssembler } from '../../src/piece/assembler.js';
 import { PiecePicker } from '../../src/piece/picker.js';
 import { Slots } from '../../src/piece/slots.js';
+import { FakeClock } from '../tracker/fakes.js';
 
 const PIECES = 64;
 const LAYOUT = { pieceLength: 16 * BLOCK_LENGTH, pieceCount: PIECES, totalLength: PIECES * 16 * BLOCK_LENGTH };
 
 /** A fetcher with all pieces to get from a peer that has them, and what it sends. */
-function openFetcher() {
+function openFetcher(downloadLimit?: Bucket) {
   const picker = new PiecePicker(PIECES, { random: () => 0 });
   const assembler = new PieceAssembler(LAYOUT, picker, new Slots(LAYOUT), {
     onFull: (slot, index) => assembler.written(slot, index, true),
@@ -26,6 +28,7 @@ function openFetcher() {
   const payload = { received: 0, wasted: 0, blocks: 0 };
   const context = {
     assembler,
+    downloadLimit,
     onDuplicate: () => undefined,
     onStarving: () => starved++,
     onPayload: (received: number, wasted: number) => {
@@ -168,4 +171,50 @@ test('the part of a block whose rest never comes is counted as wasted, and is no
   fetcher.onBlockBytes(new Uint8Array(1000), 0, 1000);
   fetcher.close();
   assert.deepEqual(payload, { received: 1000, wasted: 1000, blocks: 0 });
+});
+
+test('under a limit no more is asked for than comes free, and nothing else is owed', async () => {
+  const clock = new FakeClock();
+  const { fetcher, sent, bring } = openFetcher(new Bucket(BLOCK_LENGTH, clock));
+  fetcher.nowMs = clock.now();
+  fetcher.fill();
+  for (let second = 1; second <= 120; second++) {
+    await clock.advance(1000);
+    assert.ok(sent.length <= 1, 'a block in a second');
+    fetcher.nowMs = clock.now();
+    for (const request of sent.splice(0)) bring(request);
+    assert.equal(fetcher.requests.size, 0);
+    assert.equal(fetcher.tick(), false, 'it is not snubbed for our slowness');
+    fetcher.fill();
+  }
+  fetcher.close();
+  assert.equal(clock.timers, 0);
+});
+
+test('under a limit a peer that brings nothing holds back the others by a second at most', async () => {
+  const clock = new FakeClock();
+  const limit = new Bucket(4 * BLOCK_LENGTH, clock);
+  const { fetcher } = openFetcher(limit);
+  for (let steps = 0; steps < 150; steps++) {
+    fetcher.nowMs = clock.now();
+    fetcher.fill();
+    await clock.advance(100);
+  }
+  assert.equal(fetcher.requests.size, 6);
+  assert.equal(limit.isInLine(fetcher), false);
+});
+
+test('what a peer that chokes us still owed is not paid for, unless it comes all the same', async () => {
+  const clock = new FakeClock();
+  const limit = new Bucket(BLOCK_LENGTH, clock);
+  const { fetcher, sent, bring } = openFetcher(limit);
+  fetcher.nowMs = clock.now();
+  fetcher.fill();
+  await clock.advance(50);
+  assert.equal(sent.length, 1);
+  const free = (): number => limit.ask({ onTurn: () => undefined });
+  fetcher.onChoke();
+  assert.ok(free() > 0, 'given back');
+  bring(sent[0]!);
+  assert.equal(free(), 0, 'taken after all');
 });

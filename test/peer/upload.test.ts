@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Bucket } from '../../src/common/bucket.js';
 import type { Transport } from '../../src/peer/transport.js';
 import { MOST_QUEUED_REQUESTS, UploadQueue, type BlockReader } from '../../src/peer/upload.js';
 import { REQUEST_LENGTH, WireReader } from '../../src/peer/wire.js';
+import { FakeClock } from '../tracker/fakes.js';
 
 const LAYOUT = { pieceLength: 32_768, pieceCount: 3, totalLength: 2 * 32_768 + 5 };
 const TURN = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -49,14 +51,15 @@ class FakeReader implements BlockReader {
   }
 }
 
-function setUp(reader: BlockReader = new FakeReader()) {
+function setUp(reader: BlockReader = new FakeReader(), limit?: Bucket) {
   const transport = new FakeTransport();
   const sent: number[] = [];
   const errors: unknown[] = [];
-  const queue = new UploadQueue(LAYOUT, reader, transport, {
-    onSent: (length) => sent.push(length),
-    onReadError: (error) => errors.push(error),
-  });
+  const events = {
+    onSent: (length: number) => sent.push(length),
+    onReadError: (error: unknown) => errors.push(error),
+  };
+  const queue = new UploadQueue(LAYOUT, reader, transport, events, limit);
   return { transport, queue, sent, errors };
 }
 
@@ -202,4 +205,54 @@ test('a block that cannot be read is told, once', async () => {
   queue.pump();
   await TURN();
   assert.equal(errors.length, 1);
+});
+
+test('a limit holds blocks back before they are read, and two peers share it', async () => {
+  const clock = new FakeClock();
+  const limit = new Bucket(16_384, clock);
+  const [a, b] = [setUp(new FakeReader(), limit), setUp(new FakeReader(), limit)];
+  for (const { queue } of [a, b]) {
+    for (let begin = 0; begin < 65_536; begin += 16_384) queue.add(begin >> 15, begin & 16_384, 16_384);
+    queue.pump();
+  }
+  for (let second = 0; second < 6; second++) {
+    await clock.advance(1000);
+    a.transport.flush();
+    b.transport.flush();
+  }
+  assert.deepEqual([a.sent, b.sent], [Array(3).fill(16_384), Array(3).fill(16_384)]);
+  assert.deepEqual([a.queue.size, b.queue.size], [1, 1]);
+});
+
+test('under a limit a read takes what the limit has free, not a whole frame', async () => {
+  const clock = new FakeClock();
+  const { queue, transport, sent } = setUp(new FakeReader(), new Bucket(1_000_000, clock));
+  for (let at = 0; at < 65_536; at += 4096) queue.add(at >> 15, at & 32_767, 4096);
+  queue.pump();
+  await clock.advance(25);
+  assert.deepEqual(sent, [28_672], '25 ms of the rate, up to the end of a block');
+  transport.flush();
+  await clock.advance(1000);
+  assert.equal(queue.size, 0);
+});
+
+test('what is dropped before it was read is not paid for, and a choked peer does not wait for a turn', async () => {
+  const clock = new FakeClock();
+  const limit = new Bucket(16_384, clock);
+  const stuck = setUp({ read: () => new Promise<void>(() => undefined) }, limit);
+  const other = setUp(new FakeReader(), limit);
+  stuck.queue.add(0, 0, 16_384);
+  stuck.queue.add(0, 16_384, 16_384);
+  stuck.queue.pump();
+  await clock.advance(30);
+  other.queue.add(0, 0, 16_384);
+  other.queue.pump();
+  await clock.advance(100);
+  assert.deepEqual(other.sent, []);
+  stuck.queue.clear();
+  await clock.advance(30);
+  assert.deepEqual(other.sent, [16_384]);
+  await clock.advance(60_000);
+  assert.equal(stuck.queue.size, 0);
+  assert.equal(clock.timers, 0);
 });

@@ -1,0 +1,108 @@
+import { systemClock, type Clock } from './clock.js';
+
+/** Those in line are looked at that often at most: often enough to be smooth, seldom enough to cost nothing. */
+const TURN_MS = 25;
+/** What nobody uses for longer than that is lost, or idle time would end in a burst. */
+const MOST_SAVED_MS = 100;
+/** What a late timer owes to those in line is made up for, but not more than so much of it at once. */
+const MOST_LATE_MS = 1000;
+
+/** Somebody who waits for bytes to come free. */
+export interface Waiter {
+  /** It is its turn, to take about so many bytes; it has left the line. `nowMs` is of the bucket's clock. */
+  onTurn: (bytes: number, nowMs: number) => void;
+}
+
+/**
+ * A token bucket that many share: so many bytes per second for all of them together. Whoever finds it empty waits in
+ * line, and what comes free is split among those who wait:
+ *
+ *     ask ──► bytes ──────────────────► take
+ *      └─0──► in line ──► onTurn ──► take, and wait again
+ *
+ * More may be taken than there is, for a block cannot be split: that is paid off before anybody has another turn. So even
+ * a limit below a block per second holds over time.
+ */
+export class Bucket {
+  readonly perSecond: number;
+  readonly #clock: Clock;
+  readonly #line = new Set<Waiter>();
+  /** Bytes that may be taken now; below 0 what is to be paid off. */
+  #level = 0;
+  #filledAt: number;
+  #disarm: (() => void) | undefined;
+
+  constructor(perSecond: number, clock: Clock = systemClock) {
+    this.perSecond = perSecond;
+    this.#clock = clock;
+    this.#filledAt = clock.now();
+  }
+
+  /** Bytes that `waiter` may take now, or 0: then it is in line. Nobody overtakes those in line. */
+  ask(waiter: Waiter): number {
+    if (this.#line.size === 0) {
+      this.#fill();
+      this.#level = Math.min(this.#level, this.#mostSaved);
+      if (this.#level > 0) return this.#level;
+    }
+    this.wait(waiter);
+    return 0;
+  }
+
+  /** Goes to the end of the line; who is in it already keeps its place. */
+  wait(waiter: Waiter): void {
+    this.#line.add(waiter);
+    this.#disarm ??= this.#arm();
+  }
+
+  isInLine(waiter: Waiter): boolean {
+    return this.#line.has(waiter);
+  }
+
+  leave(waiter: Waiter): void {
+    if (!this.#line.delete(waiter) || this.#line.size > 0) return;
+    this.#disarm?.();
+    this.#disarm = undefined;
+  }
+
+  take(bytes: number): void {
+    this.#level -= bytes;
+  }
+
+  /** What was taken will not come to pass. */
+  giveBack(bytes: number): void {
+    this.#level = Math.min(this.#level + bytes, Math.max(this.#level, this.#mostSaved));
+    if (!this.#disarm) return;
+    this.#disarm();
+    this.#disarm = this.#arm(); // the next turn may be sooner
+  }
+
+  get #mostSaved(): number {
+    return (this.perSecond * MOST_SAVED_MS) / 1000;
+  }
+
+  #fill(): void {
+    const now = this.#clock.now();
+    const free = (this.perSecond * (now - this.#filledAt)) / 1000;
+    this.#level = Math.min(this.#level + free, (this.perSecond * MOST_LATE_MS) / 1000);
+    this.#filledAt = now;
+  }
+
+  /** Turns begin once there is something to take. */
+  #arm(): () => void {
+    const paidOffMs = Math.ceil((-this.#level * 1000) / this.perSecond) + 1 - (this.#clock.now() - this.#filledAt);
+    return this.#clock.after(Math.max(TURN_MS, paidOffMs), () => this.#giveTurns());
+  }
+
+  #giveTurns(): void {
+    this.#disarm = undefined;
+    this.#fill();
+    const share = this.#level / this.#line.size;
+    for (const waiter of [...this.#line]) {
+      if (this.#level <= 0) break;
+      if (this.#line.delete(waiter)) waiter.onTurn(share, this.#filledAt); // which may put it in line again, at the end
+    }
+    this.#level = Math.min(this.#level, this.#mostSaved);
+    if (this.#line.size > 0) this.#disarm ??= this.#arm();
+  }
+}
