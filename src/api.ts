@@ -148,6 +148,6 @@ export interface Download extends AsyncDisposable {
   /** Of the info dictionary; undefined until the source was read. */
   readonly infoHash: Uint8Array | undefined;
   stats(): DownloadStats;
-  /** Why data does not come; once the download has ended, as it was at the end. */
+  /** Why data does not come; once the download has failed, as it was then. */
   diagnose(): Diagnosis;
 }

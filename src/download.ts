@@ -80,7 +80,7 @@ class TorrentDownload implements Download {
   #line: Line | undefined;
   /** When `done` was resolved. */
   #doneAt = Infinity;
-  /** As it was at the end. */
+  /** As it was when the download failed. */
   #lastDiagnosis: Diagnosis | undefined;
   #closing: Promise<void> | undefined;
   #resolveDone!: () => void;
@@ -424,7 +424,7 @@ class TorrentDownload implements Download {
 
   #stop(phase: 'stopped' | 'failed', error: unknown): void {
     if (this.#hasEnded()) return;
-    this.#lastDiagnosis = this.diagnose();
+    if (phase === 'failed') this.#lastDiagnosis = this.diagnose();
     this.#setPhase(phase);
     this.#stopped.abort();
     this.#rejectDone(error);

@@ -100,6 +100,33 @@ test('warnings are shown unless quiet, news only when verbose', async () => {
   assert.equal((await runCaught({ quiet: true }, start)).stderr, '');
 });
 
+test('what peers do is asked for and shown when verbose', async () => {
+  const address = { host: '192.0.2.1', port: 6881 };
+  const start: StartDownload = (_source, { onPeer }) => {
+    onPeer?.({ event: 'connect', address, isIncoming: false, client: 'X\u001b 1.0' });
+    onPeer?.({ event: 'connect', address, isIncoming: true, client: 'X 1.0' });
+    onPeer?.({ event: 'disconnect', address, reason: 'silent' });
+    return complete();
+  };
+  assert.match(
+    (await runCaught({ verbose: true }, start)).stderr,
+    /^peer 192\.0\.2\.1:6881: connected \(X\\x1b 1\.0\)\n.*: has dialled us \(X 1\.0\)\n.*: gone: silent\ndone: /,
+  );
+  assert.match((await runCaught({}, start)).stderr, /^done: /);
+});
+
+test('a stall is shown with its reasons, unless the error that follows has them', async () => {
+  const start: StartDownload = (_source, { onStall }) => {
+    onStall?.({ ...fakeDownload().diagnose(), idleMs: 30_000 });
+    return complete();
+  };
+  const shown = /^torrent-dl: warning: nothing received for 30 s\n {2}peers: none known\ndone: /;
+  assert.match((await runCaught({}, start)).stderr, shown);
+  assert.match((await runCaught({ stallTimeout: 60_000 }, start)).stderr, shown);
+  assert.match((await runCaught({ stallTimeout: 30_000 }, start)).stderr, /^done: /);
+  assert.equal((await runCaught({ quiet: true }, start)).stderr, '');
+});
+
 test('a signal stops the download and is its exit code', async () => {
   const download = fakeDownload();
   const { code, stderr } = await runCaught({}, (_source, { signal }) => {
