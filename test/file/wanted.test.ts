@@ -179,9 +179,10 @@ test('whatever is selected, in however many runs, exactly that is there in the e
   await fc.assert(
     fc.asyncProperty(layout, fc.array(step, { minLength: 1, maxLength: 5 }), fc.nat(), async (list, steps, seed) => {
       const out = await temporaryFolder(t);
+      const scale = seed % 4 === 0 ? 128 : 1; // pieces longer than what a check reads at once
       const made = make(
-        list.map((file, n) => ({ path: `${n % 3}/${n}`, ...file })),
-        4096,
+        list.map((file, n) => ({ ...file, path: `${n % 3}/${n}`, length: file.length * scale })),
+        4096 * scale,
         seed,
       );
       const { files, pieceLength, totalLength } = made.metainfo;
