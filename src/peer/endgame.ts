@@ -4,7 +4,10 @@ import type { BlockFetcher } from './fetcher.js';
 
 /** A block is owed by so many peers at most. */
 const MOST_COPIES = 3;
-/** … or by so many, if those who owe it are silent: three that hang must not keep it from all others. */
+/**
+ * … or by so many, if those who owe it are silent: three that hang must not keep it from all others. The places above
+ * three are for peers that have brought something, or a crowd that brings nothing would take them all.
+ */
 const MOST_COPIES_OF_STALLED = 8;
 /** A second peer is asked only when it is expected to be that much sooner. */
 const WORTH_IT = 1.5;
@@ -24,6 +27,7 @@ export function hedge(
   out: number[],
 ): void {
   const { nowMs } = idle;
+  if (idle.requests.size > 0 && waitOf(idle, 0, nowMs) === Infinity) return; // it hangs itself
   const victims: { peer: BlockFetcher; waitMs: number }[] = [];
   for (const peer of others) {
     if (peer !== idle && peer.requests.size > 0)
@@ -33,7 +37,7 @@ export function hedge(
   let taken = out.length;
   for (const { peer, waitMs } of victims) {
     if (waitMs < ownWait(idle, taken) * WORTH_IT) return;
-    const mostCopies = waitMs === Infinity ? MOST_COPIES_OF_STALLED : MOST_COPIES;
+    const mostCopies = waitMs === Infinity && idle.isUseful ? MOST_COPIES_OF_STALLED : MOST_COPIES;
     const owed = peer.requests.list();
     for (let at = owed.length - 1; at >= 0; at--) {
       if (out.length >= most) return;

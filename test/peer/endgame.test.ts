@@ -15,7 +15,8 @@ function peer(perSecond: number, blocks: readonly number[] = [], silentMs = 10):
   const have = new Bitfield(100);
   have.fill();
   const pipeline = { perSecond, roundTripMs: 10 };
-  return { requests, have, pipeline, lastBlockAtMs: NOW - silentMs, nowMs: NOW } as unknown as BlockFetcher;
+  const isUseful = perSecond > 0;
+  return { requests, have, pipeline, isUseful, lastBlockAtMs: NOW - silentMs, nowMs: NOW } as unknown as BlockFetcher;
 }
 
 function assembler(copies = new Map<number, number>()): PieceAssembler {
@@ -73,4 +74,12 @@ test('three silent peers do not keep a block from a fourth', () => {
   assert.deepEqual(hedged(peer(10_000_000), silent, 100, assembler(copies)), [1]);
   const brisk = [1, 2, 3].map(() => peer(10_000, [1]));
   assert.deepEqual(hedged(peer(10_000_000), brisk, 100, assembler(new Map([[1, 3]]))), []);
+});
+
+test('a crowd that has brought nothing leaves places for those that did', () => {
+  const silent = [1, 2, 3].map(() => peer(0, [1], 5000));
+  const copies = new Map([[1, 3]]);
+  assert.deepEqual(hedged(peer(0), silent, 100, assembler(copies)), [], 'one more of the crowd');
+  assert.deepEqual(hedged(peer(10_000, [2], 5000), silent, 100, assembler(copies)), [], 'one that hangs by now');
+  assert.deepEqual(hedged(peer(10_000), silent, 100, assembler(copies)), [1]);
 });
