@@ -60,8 +60,8 @@ describe('where the machine is short of something', { skip, concurrency: 2 }, ()
     const words = [file, '-q', '-o', world.out, '--peer', `127.0.0.1:${seed.address.port}`];
     const ended = await Promise.all([world.run(words), world.run(words)]);
     const [one, other] = ended.sort((a, b) => Number(a.code) - Number(b.code));
-    assert.equal(one?.code, 0, one?.stderr);
-    assert.equal(other?.code, DISK);
+    assert.equal(one.code, 0, one.stderr);
+    assert.equal(other.code, DISK);
     assert.match(other.stderr, /^torrent-dl: [^\n]+\n$/);
     await world.assertContent(torrent);
   });
