@@ -89,7 +89,7 @@ export class ScriptedPeer implements AsyncDisposable {
   private constructor(server: net.Server, torrent: MadeTorrent, options: ScriptedPeerOptions) {
     this.#server = server;
     this.address = { host: options.host ?? '127.0.0.1', port: (server.address() as net.AddressInfo).port };
-    const data = Buffer.concat(contentFiles(torrent).map((file) => file.data));
+    const data = dataOf(torrent);
     const info = Buffer.from(decodeMetainfo(torrent.bytes).infoBytes);
     this.#converse = (socket, isDialled) => {
       this.#sockets.add(socket);
@@ -128,6 +128,15 @@ export class ScriptedPeer implements AsyncDisposable {
     this.#server.close();
     await closed;
   }
+}
+
+/** The bytes of each torrent, once for all its peers. */
+const DATA = new WeakMap<MadeTorrent, Buffer>();
+
+function dataOf(torrent: MadeTorrent): Buffer {
+  const data = DATA.get(torrent) ?? Buffer.concat(contentFiles(torrent).map((file) => file.data));
+  DATA.set(torrent, data);
+  return data;
 }
 
 class Conversation {
