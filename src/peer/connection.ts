@@ -1,26 +1,24 @@
 import createDebug from 'debug';
 import { Bitfield } from '../common/bitfield.js';
 import { formatAddress, type PeerAddress } from '../common/address.js';
-import type { Bucket } from '../common/bucket.js';
 import { ProtocolError } from '../common/errors.js';
 import { RateMeter } from '../common/rate.js';
-import type { Metainfo } from '../metainfo/metainfo.js';
-import { encodeExtensionHandshake, type ExtensionHandshake } from './extension/handshake.js';
-import { EXTENSION_ID, ExtensionLink, type Extension, type ExtensionPeer } from './extension/link.js';
+import type { ExchangeSwarm } from './exchange-swarm.js';
+import type { ExtensionHandshake } from './extension/handshake.js';
+import { EXTENSION_ID, ExtensionLink, type ExtensionPeer } from './extension/link.js';
 import { METADATA_EXTENSION } from './extension/metadata.js';
 import { MetadataUpload } from './extension/metadata-upload.js';
-import { BlockFetcher, type FetchContext } from './fetcher.js';
-import { decodeHandshake, encodeHandshake, HANDSHAKE_LENGTH, type Handshake } from './handshake.js';
+import { BlockFetcher } from './fetcher.js';
+import { encodeGreeting } from './greeting.js';
+import { encodeHandshake, HandshakeReader, type Handshake } from './handshake.js';
 import type { HandedOver, Said } from './resolving-connection.js';
 import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, IDLE_TIMEOUT_MS, KEEP_ALIVE_MS } from './timeouts.js';
 import { TalkLimit } from './talk-limit.js';
 import type { LiveTransport, TransportEvents } from './transport.js';
-import { MOST_QUEUED_REQUESTS, UploadQueue, type BlockReader } from './upload.js';
+import { UploadQueue } from './upload.js';
 import {
-  encodeExtended,
   encodeHave,
   encodeMessage,
-  encodePort,
   MESSAGE,
   readUint16,
   readUint32,
@@ -37,42 +35,6 @@ const MOST_PENDING_HAVES = 64;
 const MOST_UNSENT = 1.5 * 1024 * 1024;
 /** aria2 sends a second one. */
 const MOST_BITFIELDS = 32;
-/** Pieces that are told one by one to a peer who heard before that we have none. */
-const MOST_LATE_HAVES = 16_384;
-
-/** What a connection needs to know of the download, and whom it tells what happens. */
-export interface Swarm extends FetchContext {
-  readonly metainfo: Metainfo;
-  readonly peerId: Uint8Array;
-  /** The pieces that we have to give. */
-  readonly have: Bitfield;
-  /** Pieces that need not be fetched: we have them, or nobody wants them. */
-  readonly settled: Bitfield;
-  readonly reader: BlockReader;
-  /** What we may send to all peers together; missing when there is no limit. */
-  readonly uploadLimit?: Bucket | undefined;
-  /** Our listening port, for the extension handshake. */
-  readonly port: number;
-  readonly clientName: string;
-  /** The UDP port of our DHT node, if we have one. */
-  readonly dhtPort: number | undefined;
-  /** What we understand beside metadata. */
-  readonly extensions: readonly Extension[];
-  /** The peer said who it is; a reason to hang up, or undefined. */
-  onHandshake: (connection: PeerConnection, handshake: Handshake) => string | undefined;
-  /** Its bitfield is about to change as a whole, and has changed. */
-  onHavesGone: (connection: PeerConnection) => void;
-  onHaves: (connection: PeerConnection) => void;
-  onHave: (connection: PeerConnection, index: number) => void;
-  onInterest: (connection: PeerConnection) => void;
-  /** A listening port of the peer (BEP 10 `p`). */
-  onPort: (connection: PeerConnection, port: number) => void;
-  /** The port of the peer's DHT node (BEP 5). */
-  onDhtPort: (connection: PeerConnection, port: number) => void;
-  onUploaded: (connection: PeerConnection, length: number) => void;
-  onReadError: (error: unknown) => void;
-  onClose: (connection: PeerConnection, reason: string) => void;
-}
 
 type Phase = 'connecting' | 'handshaking' | 'open' | 'closed';
 
@@ -99,7 +61,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   supportsFast = false;
   transport!: LiveTransport;
 
-  readonly #swarm: Swarm;
+  readonly #swarm: ExchangeSwarm;
   readonly #reader: WireReader;
   #uploads!: UploadQueue;
   readonly #link: ExtensionLink;
@@ -113,9 +75,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   /** Bytes in all, and what it may say beside blocks. */
   #received = 0;
   readonly #talk: TalkLimit;
-  /** Bytes of the peer's handshake so far. */
-  #handshake = new Uint8Array(HANDSHAKE_LENGTH);
-  #handshakeEnd = 0;
+  readonly #handshake = new HandshakeReader();
   /** Pieces that it has, and we lack and want. */
   #interesting = 0;
   /** It said whether it is interested; looked at once for all messages that came together. */
@@ -123,7 +83,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   #pendingHaves: number[] = [];
   #bitfields = 0;
 
-  constructor(id: number, swarm: Swarm, nowMs: number) {
+  constructor(id: number, swarm: ExchangeSwarm, nowMs: number) {
     this.id = id;
     this.#swarm = swarm;
     this.have = new Bitfield(swarm.metainfo.pieceCount);
@@ -334,13 +294,11 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     this.#send(encodeHandshake({ infoHash: metainfo.infoHash, peerId, supportsDht: dhtPort !== undefined }));
   }
 
-  /** Gathers the peer's handshake; returns where in `chunk` the messages begin. */
+  /** Takes in the peer's handshake; returns where in `chunk` the messages begin. */
   #readHandshake(chunk: Uint8Array, length: number): number {
-    const from = Math.min(length, HANDSHAKE_LENGTH - this.#handshakeEnd);
-    this.#handshake.set(chunk.subarray(0, from), this.#handshakeEnd);
-    this.#handshakeEnd += from;
-    if (this.#handshakeEnd < HANDSHAKE_LENGTH) return from;
-    const handshake = decodeHandshake(this.#handshake);
+    const from = this.#handshake.push(chunk, length);
+    const { handshake } = this.#handshake;
+    if (!handshake) return from;
     if (Buffer.compare(handshake.infoHash, this.#swarm.metainfo.infoHash) !== 0) {
       throw new ProtocolError('ERR_HANDSHAKE', 'the peer serves another torrent');
     }
@@ -352,50 +310,15 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   }
 
   #open(handshake: Handshake): void {
-    const { dhtPort } = this.#swarm;
     this.#phase = 'open';
     this.wasOpen = true;
     this.supportsFast = handshake.supportsFast;
-    this.transport.cork();
-    this.#sendPieces();
-    if (handshake.supportsExtensions) this.#sendExtensions(); // also to whom we said it before: there is more to say now
-    if (handshake.supportsDht && dhtPort !== undefined && this.#said !== 'greeting') this.#send(encodePort(dhtPort));
-    this.transport.uncork();
+    const { messageIds } = this.#link;
+    this.#send(encodeGreeting(this.#swarm, { handshake, said: this.#said, messageIds, yourIp: this.address.host }));
     if (log.enabled) log('%s open', formatAddress(this.address));
   }
 
-  /** A bitfield comes right after the handshake or never: rtorrent resets the connection otherwise. */
-  #sendPieces(): void {
-    const { have } = this.#swarm;
-    if (this.#said === 'greeting') return this.#sendLateHaves();
-    if (this.supportsFast && have.isFull) this.#send(encodeMessage(MESSAGE.haveAll));
-    else if (this.supportsFast && have.count === 0) this.#send(encodeMessage(MESSAGE.haveNone));
-    else if (have.count > 0) this.#send(encodeMessage(MESSAGE.bitfield, have.bytes));
-  }
-
-  /** The peer heard that we have none, for we did not know of pieces then; some turned out to be on disk. */
-  #sendLateHaves(): void {
-    const { have } = this.#swarm;
-    if (have.count > MOST_LATE_HAVES) throw new ProtocolError('ERR_HANDSHAKE', 'there is more to tell than by haves');
-    for (let index = 0; index < have.length; index++) if (have.has(index)) this.#pendingHaves.push(index);
-    this.#flushHaves();
-  }
-
   // ── Extensions (BEP 10) ───────────────────────────────────────────────────────────────────────────────────────────
-
-  #sendExtensions(): void {
-    const { settled, metainfo, port, clientName } = this.#swarm;
-    const hello = encodeExtensionHandshake({
-      messageIds: this.#link.messageIds,
-      port,
-      client: clientName,
-      yourIp: this.address.host,
-      requestQueueLength: MOST_QUEUED_REQUESTS,
-      metadataSize: metainfo.infoBytes.length,
-      isUploadOnly: settled.isFull,
-    });
-    this.#send(encodeExtended(0, hello));
-  }
 
   #onExtended(id: number, payload: Uint8Array): void {
     const hello = this.#link.receive(id, payload);
@@ -451,14 +374,15 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   #onRequest(index: number, begin: number, length: number): void {
     const isServed = !this.amChoking && index < this.have.length && this.#swarm.have.has(index);
     if (isServed && this.#uploads.add(index, begin, length)) return;
-    if (!this.supportsFast) return;
-    const reject = new Uint8Array(REQUEST_LENGTH);
-    writeRequest(reject, 0, MESSAGE.rejectRequest, index, begin, length);
-    this.#send(reject);
+    this.#reject(index, begin, length);
   }
 
   #onCancel(index: number, begin: number, length: number): void {
-    if (!this.#uploads.cancel(index, begin, length) || !this.supportsFast) return;
+    if (this.#uploads.cancel(index, begin, length)) this.#reject(index, begin, length);
+  }
+
+  #reject(index: number, begin: number, length: number): void {
+    if (!this.supportsFast) return;
     const reject = new Uint8Array(REQUEST_LENGTH);
     writeRequest(reject, 0, MESSAGE.rejectRequest, index, begin, length);
     this.#send(reject);

@@ -64,6 +64,23 @@ export function decodeHandshake(bytes: Uint8Array): Handshake {
   };
 }
 
+/** Gathers a handshake that comes in parts. */
+export class HandshakeReader {
+  /** Once it is whole. */
+  handshake: Handshake | undefined;
+  readonly #bytes = new Uint8Array(HANDSHAKE_LENGTH);
+  #end = 0;
+
+  /** Takes what it lacks from the first `length` bytes of `chunk`; returns how much. @throws {ProtocolError} */
+  push(chunk: Uint8Array, length: number): number {
+    const taken = Math.min(length, HANDSHAKE_LENGTH - this.#end);
+    this.#bytes.set(chunk.subarray(0, taken), this.#end);
+    this.#end += taken;
+    if (this.#end === HANDSHAKE_LENGTH) this.handshake ??= decodeHandshake(this.#bytes);
+    return taken;
+  }
+}
+
 const PEER_ID_PREFIX = '-TD0100-';
 const ALPHANUMERICS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 

@@ -7,9 +7,10 @@ import type { PieceAssembler } from '../piece/assembler.js';
 import type { PiecePicker } from '../piece/picker.js';
 import { AddressPool } from './address-pool.js';
 import { Choker } from './choker.js';
-import { PeerConnection, type Swarm } from './connection.js';
+import { PeerConnection } from './connection.js';
 import { DialPace } from './dial-pace.js';
 import { hedge } from './endgame.js';
+import type { ExchangeSwarm } from './exchange-swarm.js';
 import type { PeerExchange } from './extension/exchange.js';
 import type { Extension } from './extension/link.js';
 import type { BlockFetcher } from './fetcher.js';
@@ -77,7 +78,7 @@ export interface PeerManagerOptions {
 }
 
 /** All connections of one download: dials, accepts, chokes, and drops who is of no use. */
-export class PeerManager implements Swarm, AsyncDisposable {
+export class PeerManager implements ExchangeSwarm, AsyncDisposable {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
   readonly have: Bitfield;
@@ -217,7 +218,7 @@ export class PeerManager implements Swarm, AsyncDisposable {
     return Promise.resolve();
   }
 
-  // ── From the connections (Swarm) ──────────────────────────────────────────────────────────────────────────────────
+  // ── From the connections (ExchangeSwarm) ──────────────────────────────────────────────────────────────────────────────────
 
   onHandshake(connection: PeerConnection, handshake: Handshake): string | undefined {
     if (Buffer.compare(handshake.peerId, this.peerId) === 0) {

@@ -9,6 +9,7 @@ import {
   decodeHandshake,
   encodeHandshake,
   HANDSHAKE_LENGTH,
+  HandshakeReader,
 } from '../../src/peer/handshake.js';
 
 const bytesOf = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
@@ -80,3 +81,19 @@ test('no peer id brings control characters to a terminal', () => {
   assert.equal(clientName(peerIdOf('\x1b[2J\x07\x9b\xe9!')), '?[2J???!');
   fc.assert(fc.property(bytesOf(20), (peerId) => assert.match(clientName(peerId), /^[ -~µ]+$/)));
 });
+
+test('a handshake comes in parts, and what follows it is left', () =>
+  fc.assert(
+    fc.property(bytesOf(20), bytesOf(20), fc.array(fc.nat({ max: 90 })), (infoHash, peerId, cuts) => {
+      const bytes = Buffer.concat([encodeHandshake({ infoHash, peerId }), Buffer.alloc(32, 1)]);
+      const reader = new HandshakeReader();
+      let at = 0;
+      for (const length of [...cuts, bytes.length]) {
+        if (reader.handshake) break;
+        const part = bytes.subarray(at, at + length);
+        at += reader.push(part, part.length);
+      }
+      assert.equal(at, HANDSHAKE_LENGTH);
+      assert.deepEqual(Buffer.from(reader.handshake!.infoHash), Buffer.from(infoHash));
+    }),
+  ));
