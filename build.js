@@ -13,7 +13,7 @@ if (status !== 0) process.exit(status ?? 1);
 
 rmSync('bundle', { recursive: true, force: true });
 await build({
-  entryPoints: ['src/cli/main.ts', 'src/file/worker.ts', 'src/file/hash-worker.ts'],
+  entryPoints: ['src/cli/main.ts', 'src/file/worker.ts', 'src/file/hash-worker.ts', 'src/file/digest-worker.ts'],
   outdir: 'bundle',
   outbase: 'src',
   // Beside worker.js, which is started by its place next to the code that starts it.

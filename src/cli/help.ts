@@ -28,7 +28,7 @@ export const EXAMPLES: readonly (readonly [command: string, meaning: string])[] 
   ['curl -sL URL | torrent-dl -q -o iso -', 'from standard input, no output'],
 ];
 
-const USAGE = 'Usage: torrent-dl [options] <torrent>';
+const USAGE = 'Usage: torrent-dl [options] <torrent>…';
 
 /** What the program is for, a paragraph. */
 export const ABOUT =

@@ -140,6 +140,24 @@ export const OPTIONS = {
     help: 'give up after so long without data',
     parse: value.duration,
   },
+  onFile: {
+    group: 'Afterwards',
+    flags: '--on-file <command>',
+    help: 'run a command for each finished file; its path is the last argument',
+    parse: value.command,
+  },
+  onComplete: {
+    group: 'Afterwards',
+    flags: '--on-complete <command>',
+    help: 'run a command when all is complete; its path is the last argument',
+    parse: value.command,
+  },
+  manifest: {
+    group: 'Afterwards',
+    flags: '--manifest <digest>',
+    help: 'write a list NAME.sha256 for "sha256sum -c"; sha1 and sha512 likewise',
+    parse: value.oneOf('sha256', 'sha512', 'sha1'),
+  },
   port: {
     group: 'Network',
     flags: '-p, --port <number>',

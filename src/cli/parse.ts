@@ -102,6 +102,9 @@ function readWords(
     const isStream = options['out'] === '-';
     if (flags['tar'] && !isStream) return mistake('--tar goes with -o -');
     if (flags['window'] !== undefined && !isStream) return mistake('--window goes with -o -');
+    if (isStream && (options['onFile'] ?? options['onComplete'] ?? options['manifest'])) {
+      return mistake('--on-file, --on-complete and --manifest need files, so they do not go with -o -');
+    }
     if (flags['atomic'] && isStream) return mistake('--atomic needs files, so it does not go with -o -');
     if (flags['dryRun'] && isStream) return mistake('--dry-run looks at a folder, so it does not go with -o -');
     if (isStream && wantsToSeed(options)) return mistake('--seed needs files, so it does not go with -o -');

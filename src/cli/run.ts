@@ -3,20 +3,20 @@ import type { Writable } from 'node:stream';
 import { format } from 'node:util';
 import debug from 'debug';
 
-import { openSession, outputError, UsageError, type Download, type DownloadOptions, type Session } from '../index.js';
+import { openSession, outputError, type Session } from '../index.js';
 
 import { engineOptions } from './engine-options.js';
 import { JsonReporter } from './events.js';
 import { exitCodeOf } from './exit.js';
-import { readList, readTorrent } from './inputs.js';
-import { wantsToSeed, type Options } from './options.js';
+import { readList } from './inputs.js';
+import { Jobs, type StartDownload } from './job.js';
+import type { Options } from './options.js';
 import { PeopleReporter } from './people.js';
 import { Places } from './places.js';
-import type { Job, Reporter, RunningJob } from './reporter.js';
+import type { Reporter } from './reporter.js';
 import { StopSignals } from './signals.js';
 
-/** `download` of the library; a parameter for the sake of tests. */
-export type StartDownload = (source: string | Uint8Array, options: DownloadOptions) => Download;
+export type { StartDownload };
 
 /** Torrents that are fetched at once when nobody says how many. */
 const PARALLEL = 3;
@@ -40,21 +40,21 @@ function printsLines({ json, print, print0, out }: Options): boolean {
 
 class Runner {
   readonly #options: Options;
-  readonly #start: StartDownload;
   readonly #reporter: Reporter;
   readonly #signals: StopSignals;
+  readonly #jobs: Jobs;
   /** Once standard output takes no more lines. */
   #outputExitCode: number | undefined;
 
   constructor(options: Options, start: StartDownload, reporter: Reporter) {
     this.#options = options;
-    this.#start = start;
     this.#reporter = reporter;
     this.#signals = new StopSignals(
       process,
       () => reporter.stopping(),
       (code) => this.#leave(code),
     );
+    this.#jobs = new Jobs(options, start, reporter, this.#signals);
   }
 
   async run(torrents: readonly string[]): Promise<number> {
@@ -80,7 +80,7 @@ class Runner {
       const lists = this.#options.inputFile ?? [];
       const listed = await Promise.all(lists.map((file) => readList(file, this.#signals.signal)));
       const sources = [...torrents, ...listed.flat()];
-      if (sources.length === 1) return await this.#runJob(sources[0]!);
+      if (sources.length === 1) return await this.#jobs.run(sources[0]!);
       await using session = await openSession(engineOptions(this.#options));
       return await this.#runSeveral(sources, session);
     } catch (error) {
@@ -97,7 +97,7 @@ class Runner {
       sources.map(async (source) => {
         const release = await places.take();
         try {
-          return this.#signals.exitCode ?? (await this.#runJob(source, session, release));
+          return this.#signals.exitCode ?? (await this.#jobs.run(source, { session, onComplete: release }));
         } finally {
           release();
         }
@@ -106,73 +106,6 @@ class Runner {
     const { exitCode } = this.#signals;
     if (exitCode !== undefined && exitCodes.includes(exitCode)) return exitCode;
     return exitCodes.find((code) => code !== 0) ?? 0;
-  }
-
-  /** One torrent from its source to its end. Gives its exit code; nothing is thrown. `onComplete` is told before it seeds. */
-  async #runJob(source: string, session?: Session, onComplete?: () => void): Promise<number> {
-    const job: { -readonly [K in keyof Job]: Job[K] } = {
-      ...{ source, download: undefined, startedAt: performance.now() },
-    };
-    let exitCode = exitCodeOf(undefined);
-    try {
-      const torrent = source === '-' ? await readTorrent(process.stdin, this.#signals.signal) : source;
-      await using download = this.#start(torrent, { ...this.#downloadOptions(job), ...(session && { session }) });
-      const running = Object.assign(job, { download });
-      this.#reporter.started(running);
-      exitCode = await this.#follow(running, onComplete);
-    } catch (error) {
-      if (error instanceof UsageError && error.code === 'ERR_SAME_TORRENT') {
-        this.#reporter.skipped(job, `${error.message}: left out`);
-        return (exitCode = 0);
-      }
-      // After a signal an error is only an echo of that.
-      exitCode = this.#signals.exitCode ?? exitCodeOf(error);
-      if (this.#signals.exitCode === undefined) this.#reporter.failed(job, error);
-    } finally {
-      this.#reporter.ended(job, exitCode);
-    }
-    return exitCode;
-  }
-
-  #downloadOptions(job: Job): DownloadOptions {
-    const reporter = this.#reporter;
-    return {
-      ...engineOptions(this.#options),
-      signal: this.#signals.signal,
-      onNotice: (notice) => reporter.notice(job, notice),
-      onMetadata: (metainfo, isWanted) => reporter.metadata?.(job, metainfo, isWanted),
-      onFile: (file) => reporter.file?.(job, file),
-      onSource: (status) => reporter.source?.(job, status),
-      onStall: (diagnosis) => reporter.stalled?.(job, diagnosis),
-      ...(this.#options.verbose && { onPeer: (news) => reporter.peer?.(job, news) }),
-    };
-  }
-
-  async #follow(job: RunningJob, onComplete?: () => void): Promise<number> {
-    const { download } = job;
-    const isComplete = await Promise.race([this.#completion(download), this.#signals.stopped()]);
-    if (!isComplete) {
-      if (this.#outputExitCode === undefined) this.#reporter.stopped(job);
-      return this.#signals.exitCode ?? 0;
-    }
-    this.#reporter.completed(job);
-    onComplete?.();
-    if (wantsToSeed(this.#options)) {
-      this.#reporter.seeding(job);
-      await Promise.race([download.ended, this.#signals.stopped()]);
-    }
-    return 0;
-  }
-
-  /** Whether it was completed; false when a signal ended it. @throws what else ended it */
-  async #completion(download: Download): Promise<boolean> {
-    try {
-      await download.done;
-      return true;
-    } catch (error) {
-      if (this.#signals.exitCode === undefined) throw error;
-      return false;
-    }
   }
 
   /** Whoever reads our lines gets no more of them, which `main` tells the user: that ends all. */

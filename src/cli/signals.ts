@@ -22,6 +22,7 @@ export class StopSignals implements Disposable {
   readonly #listeners = new Map<SignalName, () => void>();
   #deadline: NodeJS.Timeout | undefined;
   #exitCode: number | undefined;
+  #isQuiet = false;
 
   /** Calls `onStop` at the first signal, before `signal` aborts; `leave` at the second, or when stopping takes long. */
   constructor(target: SignalTarget, onStop: () => void, leave: (exitCode: number) => void) {
@@ -44,6 +45,11 @@ export class StopSignals implements Disposable {
     return this.#exitCode;
   }
 
+  /** Whether it was `stop` that ended it, and nobody is to be told. */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
   /** Resolves at the first signal. */
   async stopped(): Promise<void> {
     if (this.signal.aborted) return;
@@ -54,7 +60,9 @@ export class StopSignals implements Disposable {
 
   /** Asks to stop as the first signal does, but without a word, and ends with `code`. */
   stop(code: number): void {
-    if (this.#exitCode === undefined) this.#received(code, () => undefined);
+    if (this.#exitCode !== undefined) return;
+    this.#isQuiet = true;
+    this.#received(code, () => undefined);
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,8 @@ import { InvalidArgumentError } from 'commander';
 
 import type { HostPort } from '../index.js';
 
+import { splitWords } from './words.js';
+
 /** A value that is not empty and no option: commander lets `--out --seed` and `--out ''` pass. */
 export function text(value: string): string {
   if (value.startsWith('-'))
@@ -18,6 +20,14 @@ export function textOrDash(value: string): string {
 /** A file's path, or `-` for standard input; appended to those before. */
 export function files(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, textOrDash(value)];
+}
+
+/** A program and its arguments, in the words of a shell. */
+export function command(value: string): readonly string[] {
+  const words = splitWords(value);
+  if (!words) throw new InvalidArgumentError('a quote is not closed');
+  if (words.length === 0) throw new InvalidArgumentError('it is empty');
+  return words;
 }
 
 /** Any words, not empty. */

@@ -1,11 +1,9 @@
 /** Hashes files on all cores, to make a torrent of them or to compare them with one. Reads, and writes nothing. */
 import os from 'node:os';
-import type { Worker } from 'node:worker_threads';
 import type { Bitfield } from '../common/bitfield.js';
-import { DiskError } from '../common/errors.js';
 import { lengthOfPiece, type PieceLayout } from '../common/pieces.js';
+import { HashThread } from './hash-thread.js';
 import type { HashAnswer, HashJob } from './hash-worker.js';
-import { openWorker } from './open-worker.js';
 import type { HashSpec, PieceFailure } from './piece-hasher.js';
 
 export type { HashedFile, PieceFailure } from './piece-hasher.js';
@@ -53,10 +51,10 @@ export async function hashPieces(
   onProgress?.(0, total);
 
   // All loops draw from the one generator; where one throws, `for … of` ends it for all.
-  const work = async (thread: HashThread): Promise<void> => {
+  const work = async (thread: HashThread<HashJob, HashAnswer>): Promise<void> => {
     for (const job of jobs) {
       signal?.throwIfAborted();
-      for (const failure of await thread.hash(job)) onFailure(failure);
+      for (const failure of await thread.run(job)) onFailure(failure);
       hashed += job.length;
       onProgress?.(hashed, total);
     }
@@ -64,7 +62,7 @@ export async function hashPieces(
 
   const needed = Math.min(count, Math.ceil(total / Math.max(most, pieceLength)));
   const spec = { pieces, files, followsLinks, digests };
-  const threads = Array.from({ length: needed }, () => new HashThread(spec));
+  const threads = Array.from({ length: needed }, () => new HashThread<HashJob, HashAnswer>('hash-worker', spec));
   try {
     await Promise.all(threads.flatMap((thread) => Array.from({ length: JOBS_IN_FLIGHT }, () => work(thread))));
   } finally {
@@ -92,46 +90,5 @@ function* cutIntoJobs(pieces: PieceLayout, most: number, wanted: Bitfield | unde
     }
     if (count > 0) yield { first, count, length };
     first += Math.max(1, count);
-  }
-}
-
-/** The main thread's side of one thread. */
-class HashThread {
-  readonly #worker: Worker;
-  /** Who waits for an answer, in the order of the jobs. */
-  readonly #waiting: { readonly resolve: (answer: HashAnswer) => void; readonly reject: (error: Error) => void }[] = [];
-  readonly #exited: Promise<void>;
-  #death: DiskError | undefined;
-
-  constructor(spec: HashSpec) {
-    this.#worker = openWorker('hash-worker', spec);
-    this.#worker.on('message', (answer: HashAnswer) => this.#waiting.shift()?.resolve(answer));
-    this.#worker.on('error', (error) => this.#die(error));
-    this.#exited = new Promise((resolve) => {
-      this.#worker.on('exit', (code) => {
-        this.#die(new Error(`exit code ${code}`));
-        resolve();
-      });
-    });
-  }
-
-  /** The pieces of the job that could not be read. */
-  hash(job: HashJob): Promise<HashAnswer> {
-    return new Promise((resolve, reject) => {
-      if (this.#death) return reject(this.#death);
-      this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(job);
-    });
-  }
-
-  /** Ends the thread when it has done its jobs. */
-  async close(): Promise<void> {
-    this.#worker.postMessage(null);
-    await this.#exited;
-  }
-
-  #die(cause: Error): void {
-    this.#death ??= new DiskError('ERR_DISK_THREAD', `a thread that hashes died: ${cause.message}`, { cause });
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#death);
   }
 }

@@ -51,7 +51,7 @@ test('no operand: a short usage on stderr, exit 2', async () => {
   const { code, stdout, stderr } = await execute([]);
   assert.equal(code, 2);
   assert.equal(stdout, '');
-  assert.match(stderr, /^Usage: torrent-dl \[options\] <torrent>\nTry 'torrent-dl --help'/);
+  assert.match(stderr, /^Usage: torrent-dl \[options\] <torrent>…\nTry 'torrent-dl --help'/);
 });
 
 test('a wrong option: one line on stderr, exit 2', async () => {

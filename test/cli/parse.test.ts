@@ -121,7 +121,7 @@ test('without a torrent the usage is shown', () => {
   for (const argv of [[], ['--seed']]) {
     const parsed = parse(argv);
     assert.equal(parsed.kind, 'usage');
-    assert.match(parsed.text, /^Usage: torrent-dl \[options\] <torrent>\n/);
+    assert.match(parsed.text, /^Usage: torrent-dl \[options\] <torrent>…\n/);
   }
 });
 
@@ -138,6 +138,7 @@ test('the help shows every option within 80 columns, examples first', () => {
     'Commands',
     'Download',
     'Files',
+    'Afterwards',
     'Network',
     'Peers',
     'Output',
