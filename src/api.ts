@@ -7,6 +7,7 @@ import type { Diagnosis } from './diagnosis.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import type { PeerNews } from './peer/peer-news.js';
 import type { Phase } from './phase.js';
+import type { PieceCell } from './piece-map.js';
 import type { Session } from './session.js';
 import type { SourceStatus } from './tracker/source.js';
 
@@ -129,6 +130,8 @@ export interface DownloadStats {
   readonly downloadPerSecond: number;
   readonly uploadPerSecond: number;
   readonly etaSeconds: number | undefined;
+  /** Copies of the torrent that the connected peers hold together: 2.35 is two, and 35 % of the pieces once more. */
+  readonly availability: number | undefined;
   readonly connectedPeers: number;
   readonly connectedSeeds: number;
   readonly knownPeers: number;
@@ -148,6 +151,8 @@ export interface Download extends AsyncDisposable {
   /** Of the info dictionary; undefined until the source was read. */
   readonly infoHash: Uint8Array | undefined;
   stats(): DownloadStats;
+  /** A map of the pieces in at most `cells` cells; empty until the pieces are known. It looks at every piece. */
+  pieces(cells: number): readonly PieceCell[];
   /** Why data does not come; once the download has failed, as it was then. */
   diagnose(): Diagnosis;
 }

@@ -17,6 +17,7 @@ import { PieceAssembler } from './piece/assembler.js';
 import { PiecePicker } from './piece/picker.js';
 import { Slots } from './piece/slots.js';
 import { mayFollow, type Phase } from './phase.js';
+import { mapPieces, type PieceCell } from './piece-map.js';
 import { planFiles, type FilePlan } from './plan.js';
 import { keepMetainfo, keptMetainfo, metainfoOf } from './resolve.js';
 import { hasSeededEnough, wantsToSeed } from './seeding.js';
@@ -128,6 +129,7 @@ class TorrentDownload implements Download {
       downloadPerSecond,
       uploadPerSecond: uploadRate.perSecond(now),
       etaSeconds: left > 0 && downloadPerSecond > 0 ? left / downloadPerSecond : undefined,
+      availability: this.#phase === 'downloading' ? this.#line?.picker.distributedCopies() : undefined,
       connectedPeers: this.#swarm?.connectedPeers ?? 0,
       connectedSeeds: this.#swarm?.peers?.seedCount ?? 0,
       knownPeers: this.#swarm?.knownPeers ?? 0,
@@ -135,6 +137,17 @@ class TorrentDownload implements Download {
       port: this.#port,
       sources: this.#swarm?.sources() ?? [],
     };
+  }
+
+  pieces(cells: number): readonly PieceCell[] {
+    if (!this.#line) return [];
+    const { target, slots, picker } = this.#line;
+    return mapPieces(cells, {
+      wanted: target.wanted,
+      tally: this.#tally,
+      isInFlight: (index) => slots.slotOf(index) >= 0,
+      availability: (index) => picker.availability(index),
+    });
   }
 
   diagnose(): Diagnosis {

@@ -12,6 +12,7 @@ export { openSession, type Session, type SessionOptions } from './session.js';
 export { chooseFiles, isSelective, type Choice, type Selection } from './selection.js';
 export { writeManifest, type ManifestOptions } from './manifest.js';
 export type { DigestAlgorithm } from './file/digest-files.js';
+export type { PieceCell } from './piece-map.js';
 export type { Phase } from './phase.js';
 export { createTorrent, type CreatedTorrent, type CreateOptions, type Watch } from './create.js';
 export { resolveMagnet, type ResolvedMagnet, type ResolveOptions } from './metadata.js';

@@ -2,9 +2,10 @@
 import { Writable } from 'node:stream';
 import cliProgress from 'cli-progress';
 
-import { escapeControl, type Download } from '../index.js';
+import { escapeControl, type Download, type Phase } from '../index.js';
 
 import { ASCII_SIGNS, layoutLine, UNICODE_SIGNS, type DrawBar, type Signs } from './layout.js';
+import type { PieceView } from './piece-view.js';
 import { shorten } from './width.js';
 
 /** A terminal to draw on, such as `process.stderr`. */
@@ -17,6 +18,9 @@ export interface TerminalStream {
 }
 
 const REDRAWS_PER_SECOND = 8;
+const MOST_MAP_ROWS = 4;
+/** In these phases pieces come. */
+const MAPPED: ReadonlySet<Phase> = new Set<Phase>(['checking', 'downloading']);
 const CLEAR_BELOW = '\r\x1b[J';
 const CLEAR_RIGHT = '\x1b[K';
 
@@ -32,14 +36,17 @@ export class TerminalBlock {
   readonly #terminal: TerminalStream;
   readonly #signs: Signs;
   readonly #draw: DrawBar;
+  readonly #view: PieceView | undefined;
   readonly #bar: cliProgress.SingleBar;
   readonly #downloads = new Set<Download>();
   #lines: readonly string[] = []; // what is on the screen now
   #isDrawn = false;
   readonly #onResize = (): void => void this.#terminal.write(CLEAR_BELOW);
 
-  constructor(terminal: TerminalStream, isUnicode: boolean) {
+  /** With `view` there is a map of its pieces below each line. */
+  constructor(terminal: TerminalStream, isUnicode: boolean, view?: PieceView) {
     this.#terminal = terminal;
+    this.#view = view;
     this.#signs = isUnicode ? UNICODE_SIGNS : ASCII_SIGNS;
     this.#draw = barDrawer(isUnicode ? ['█', '░'] : ['#', '-']);
     this.#bar = new cliProgress.SingleBar({
@@ -60,6 +67,7 @@ export class TerminalBlock {
   add(download: Download): void {
     this.#downloads.add(download);
     if (this.#isDrawn) return;
+    if (this.#view) this.print(this.#view.legend);
     this.#isDrawn = true;
     this.#terminal.on('resize', this.#onResize);
     this.#bar.start(1, 0);
@@ -92,9 +100,13 @@ export class TerminalBlock {
     const downloads = [...this.#downloads];
     const room = Math.max(1, rowsOf(this.#terminal) - 1);
     const shown = downloads.length > room ? downloads.slice(0, room - 1) : downloads;
-    const lines = shown.map((download) => {
+    // Maps get the rows that the lines leave: a lone one is higher.
+    const mapRows = Math.min(Math.floor(room / downloads.length) - 1, downloads.length === 1 ? MOST_MAP_ROWS : 1);
+    const lines = shown.flatMap((download) => {
       const stats = download.stats();
-      return layoutLine(stats, escapeControl(stats.name), width, this.#draw, this.#signs);
+      const line = layoutLine(stats, escapeControl(stats.name), width, this.#draw, this.#signs);
+      const hasMap = this.#view && mapRows > 0 && MAPPED.has(stats.phase);
+      return hasMap ? [line, ...this.#view.lines(download, width, mapRows)] : line;
     });
     const left = downloads.length - shown.length;
     return left > 0 ? [...lines, shorten(`${this.#signs.ellipsis} and ${left} more`, width, '')] : lines;

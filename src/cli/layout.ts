@@ -96,6 +96,7 @@ function fieldsOf(stats: DownloadStats, signs: Signs): readonly Field[] {
     { text: signs.down + formatRate(stats.downloadPerSecond), rank: 1 },
     ...(stats.uploadPerSecond > 0 ? [{ ...up, rank: 6 }] : []),
     count,
+    ...(stats.availability === undefined ? [] : [{ text: `${stats.availability.toFixed(2)} copies`, rank: 7 }]),
     ...(stats.etaSeconds === undefined ? [] : [{ text: `ETA ${formatDuration(stats.etaSeconds)}`, rank: 2 }]),
   ];
 }

@@ -215,6 +215,13 @@ export const OPTIONS = {
     help: 'a node to enter the DHT by, instead of the public ones; repeatable',
     parse: value.hostPorts,
   },
+  view: {
+    group: 'Output',
+    flags: '--view <bar|pieces>',
+    help: 'on a terminal: a bar, or also a map of the pieces',
+    parse: value.oneOf('bar', 'pieces'),
+    otherwise: 'bar',
+  },
   quiet: { group: 'Output', flags: '-q, --quiet', help: 'print nothing but errors' },
   verbose: { group: 'Output', flags: '-v, --verbose', help: 'also print what trackers and peers do' },
   json: {

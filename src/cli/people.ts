@@ -33,7 +33,7 @@ export class PeopleReporter implements Reporter {
     this.#options = options;
     this.#isSeveral = isSeveral;
     const style = progressStyle(process.stderr, process.env, options.quiet ?? false);
-    this.#progress = openProgress(process.stderr, style, isSeveral);
+    this.#progress = openProgress(process.stderr, style, { isSeveral, hasMap: options.view === 'pieces' });
     this.#end = options.print0 ? '\0' : options.print ? '\n' : undefined;
   }
 

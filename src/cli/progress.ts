@@ -3,6 +3,7 @@ import { escapeControl, type Download } from '../index.js';
 
 import { TerminalBlock, type TerminalStream } from './bar.js';
 import { plainLine } from './layout.js';
+import { PieceView, wantsColour } from './piece-view.js';
 
 /** Where the user looks. All that is printed during downloads goes through `print`. */
 export interface Progress {
@@ -36,14 +37,17 @@ export function isUnicode(env: NodeJS.ProcessEnv): boolean {
   return /utf-?8/i.test(locale ?? '');
 }
 
-/** Starts with nothing to show. `isSeveral`: lines say which download they are about. */
+/** Starts with nothing to show. `isSeveral`: lines say which download they are about; `hasMap`: bars come with a map. */
 export function openProgress(
   stderr: TerminalStream,
   style: ProgressStyle,
-  isSeveral: boolean,
+  { isSeveral = false, hasMap = false }: { readonly isSeveral?: boolean; readonly hasMap?: boolean } = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Progress {
-  if (style === 'bar') return new TerminalBlock(stderr, isUnicode(env));
+  if (style === 'bar') {
+    const view = hasMap ? new PieceView(isUnicode(env), wantsColour(env)) : undefined;
+    return new TerminalBlock(stderr, isUnicode(env), view);
+  }
   return new PlainLines(stderr, style === 'lines', isSeveral);
 }
 

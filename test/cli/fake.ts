@@ -17,6 +17,7 @@ export function fakeStats(changes: Partial<DownloadStats> = {}): DownloadStats {
     downloadPerSecond: 10 * 2 ** 20,
     uploadPerSecond: 2 ** 20,
     etaSeconds: 102,
+    availability: 3.2,
     connectedPeers: 12,
     connectedSeeds: 3,
     knownPeers: 40,
@@ -51,6 +52,7 @@ export function fakeDownload(
     done,
     ended,
     stats,
+    pieces: () => [],
     closed: () => isClosed,
     [Symbol.asyncDispose]: () => {
       isClosed = true;

@@ -25,7 +25,7 @@ class FakeTerminal extends EventEmitter {
 }
 
 function show(terminal: FakeTerminal, style: ProgressStyle, env = {}, download: Download = fakeDownload()): Progress {
-  const progress = openProgress(terminal, style, false, env);
+  const progress = openProgress(terminal, style, {}, env);
   progress.add(download);
   return progress;
 }
@@ -149,7 +149,7 @@ test('a name with escape sequences cannot reach the terminal', () => {
 test('each download has a line, the cursor goes back to the first, and a line above leaves all in place', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(terminal, 'bar', true, {});
+    const progress = openProgress(terminal, 'bar', { isSeveral: true }, {});
     const [one, two] = [named('one'), named('two')];
     progress.add(one);
     progress.add(two);
@@ -174,7 +174,7 @@ test('more downloads than rows are cut, and counted', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
     terminal.rows = 4;
-    const progress = openProgress(terminal, 'bar', true, {});
+    const progress = openProgress(terminal, 'bar', { isSeveral: true }, {});
     for (const name of ['one', 'two', 'three', 'four', 'five']) progress.add(named(name));
     terminal.take();
     mock.timers.tick(200);
@@ -186,7 +186,7 @@ test('more downloads than rows are cut, and counted', () => {
 test('plain lines name their download when there are several', () => {
   withTimers(() => {
     const terminal = new FakeTerminal();
-    const progress = openProgress(terminal, 'lines', true, {});
+    const progress = openProgress(terminal, 'lines', { isSeveral: true }, {});
     const [one, two] = [named('one'), named('two')];
     progress.add(one);
     progress.add(two);
