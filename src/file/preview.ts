@@ -11,9 +11,10 @@ import { bootId, FileLock } from './lock.js';
 import { OutFolder, STATE_FOLDER } from './out-folder.js';
 import { claimsOf, refuseStateFolder } from './place.js';
 import { readResume } from './resume.js';
+import { isDiskFull } from './room.js';
 import { longerFileError } from './scan.js';
 import { isSideThere } from './side-file.js';
-import { measureSpace, type Space } from './space.js';
+import { measureSpace, requireSpace, type Space } from './space.js';
 import { findStaged } from './staged-files.js';
 import { FileStamps, lookAt } from './stamps.js';
 import { survey, type Sight } from './survey.js';
@@ -66,12 +67,15 @@ export async function preview(
   const sights = isFolder ? ((await survey(folder, metainfo.files, signal).catch(note)) ?? []) : [];
   if (clashes.length === 0) clashes.push(...obstacles(metainfo, wanted, folder, sights));
   const { proven, length } = await findPieces(metainfo, wanted, folder, sights, recheck);
+  const wish = { metainfo, have: proven, wanted };
+  const isBesideRoom = (error: unknown): unknown => isDiskFull(error) || note(error); // how much room is told below
+  if (clashes.length === 0) await requireSpace(folder, wish).catch(isBesideRoom);
   return {
     clashes,
     proven,
     provenLength: lengthOfPieces(wanted, proven),
     unprovenLength: length,
-    space: await measureSpace(folder, { metainfo, have: proven, wanted }).catch(() => undefined), // said by a clash
+    space: await measureSpace(folder, wish).catch(() => undefined), // said by a clash
   };
 }
 

@@ -4,7 +4,8 @@ import type { Bitfield } from '../common/bitfield.js';
 import { formatBytes } from '../common/byte-text.js';
 import { DiskError } from '../common/errors.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
-import { codeOf, diskError, quoted } from './disk-error.js';
+import { codeOf, diskError, quoted, systemError } from './disk-error.js';
+import { largestFile } from './largest-file.js';
 import { FileLayout } from './layout.js';
 import { lookAt } from './stamps.js';
 import type { Wanted } from './wanted.js';
@@ -43,16 +44,27 @@ export async function measureSpace(out: string, wish: SpaceWish): Promise<Space>
   return { needed: needed + besideFiles(wish, blockLength), free };
 }
 
-/** @throws {DiskError} `ERR_NO_SPACE` when the wanted files cannot have room below `out` */
+/**
+ * @throws {DiskError} `ERR_NO_SPACE` when the wanted files cannot have room below `out`, `ERR_FILE_TOO_LARGE` when one of
+ * them can be written by nobody there, or not by us
+ */
 export async function requireSpace(out: string, wish: SpaceWish): Promise<void> {
-  const { free, blockLength } = await measureFree(out);
-  if (free === undefined) return;
+  const { free, blockLength, largest } = await measureFree(out);
   const missing = missingPerFile(wish, blockLength);
+  refuseLarger(out, wish.metainfo, missing, largest);
+  if (free === undefined) return;
   const beside = besideFiles(wish, blockLength);
   const most = missing.reduce((sum, length) => sum + length, beside);
   if (most <= free) return; // nearly always; the files need not be looked at
   const needed = beside + (await unallocated(out, wish.metainfo, missing, blockLength));
   if (needed > free) throw noSpaceError(out, { needed, free });
+}
+
+/** @throws {DiskError} when a file that is not all there has more than `largest` bytes */
+function refuseLarger(out: string, { files }: Metainfo, missing: readonly number[], largest: number): void {
+  const tooLarge = files.find(({ length }, file) => length > largest && missing[file]! > 0);
+  const place = tooLarge && path.join(out, tooLarge.path);
+  if (place !== undefined) throw diskError('write', place, systemError('EFBIG', place));
 }
 
 /** `cannot write below "out": 3.10 GiB needed, 1.20 GiB free`. */
@@ -69,14 +81,22 @@ export async function withMissingRoom(error: DiskError, out: string, wish: Space
   return `${error.message}${figure}; waiting until there is room`;
 }
 
-async function measureFree(out: string): Promise<{ free: number | undefined; blockLength: number }> {
+interface Room {
+  readonly free: number | undefined;
+  readonly blockLength: number;
+  /** Bytes of the largest file that could be written. */
+  readonly largest: number;
+}
+
+async function measureFree(out: string): Promise<Room> {
   for (let place = path.resolve(out); ; place = path.dirname(place)) {
     try {
-      const { bsize, blocks, bavail } = await statfs(place, { bigint: true });
+      const { type, bsize, blocks, bavail } = await statfs(place, { bigint: true });
       const isKnown = blocks > 0n; // some network and user-space file systems say 0 of 0
       return {
         free: isKnown ? Number(bavail * bsize) : undefined,
         blockLength: Math.min(Number(bsize), MOST_ROUNDING),
+        largest: largestFile(type),
       };
     } catch (error) {
       const isMissing = codeOf(error) === 'ENOENT' && place !== path.dirname(place);

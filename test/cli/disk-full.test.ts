@@ -91,10 +91,14 @@ test('Ctrl-C ends a run that waits for room within 3 s', (t) =>
     assert.ok(performance.now() - interruptedAt < 3000);
   }));
 
-test('a file that may not grow (ulimit -f) ends the run with 5, also where room is waited for', async () => {
+test('a file that may not grow so long (ulimit -f) ends the run with 5 before anybody is asked, also with wait', async () => {
   const out = await tempFolder();
   await using seed = await ScriptedPeer.open(torrent);
   const running = new Running(out, seed, ['--on-disk-full', 'wait'], '2048');
   assert.equal(await running.exitCode(), 5);
   assert.match(running.stderr, /^torrent-dl: cannot write ".*data\.bin": the file would be larger than .* allows$/m);
+  assert.equal(seed.connections, 0);
+  const dry = new Running(out, seed, ['--dry-run'], '2048');
+  assert.equal(await dry.exitCode(), 5);
+  assert.match(dry.stderr, /^torrent-dl: cannot write ".*data\.bin": the file would be larger than .* allows$/m);
 });
