@@ -12,7 +12,7 @@ import type { Session } from './session.js';
 import type { SourceStatus } from './tracker/source.js';
 
 export interface DownloadOptions extends DiscoveryOptions {
-  /** What several downloads share; it gives the ports, and is not closed. Default: one of its own. */
+  /** What several downloads share; it gives the ports and the rate limits, and is not closed. Default: one of its own. */
   readonly session?: Session;
   /** Folder to write below; made when missing. Default: the current one. */
   readonly out?: string;

@@ -4,6 +4,8 @@ import { systemClock, type Clock } from './clock.js';
 const TURN_MS = 25;
 /** What nobody uses for longer than that is lost, or idle time would end in a burst. */
 const MOST_SAVED_MS = 100;
+/** What was taken in vain long ago is made up for by so much of the rate, which nobody notices. */
+const SHARE_TO_MAKE_UP = 0.04;
 /** What a late timer owes to those in line is made up for, but not more than so much of it at once. */
 const MOST_LATE_MS = 1000;
 
@@ -30,6 +32,8 @@ export class Bucket {
   /** Bytes that may be taken now; below 0 what is to be paid off. */
   #level = 0;
   #filledAt: number;
+  /** Bytes to be made up for. */
+  #lost = 0;
   #disarm: (() => void) | undefined;
 
   constructor(perSecond: number, clock: Clock = systemClock) {
@@ -69,12 +73,17 @@ export class Bucket {
     this.#level -= bytes;
   }
 
-  /** What was taken will not come to pass. */
+  /** What was just taken will not come to pass. */
   giveBack(bytes: number): void {
     this.#level = Math.min(this.#level + bytes, Math.max(this.#level, this.#mostSaved));
     if (!this.#disarm) return;
     this.#disarm();
     this.#disarm = this.#arm(); // the next turn may be sooner
+  }
+
+  /** The same of what was taken long ago: bit by bit, for all of it at once would be a burst. */
+  makeUpFor(bytes: number): void {
+    this.#lost += bytes;
   }
 
   get #mostSaved(): number {
@@ -84,7 +93,9 @@ export class Bucket {
   #fill(): void {
     const now = this.#clock.now();
     const free = (this.perSecond * (now - this.#filledAt)) / 1000;
-    this.#level = Math.min(this.#level + free, (this.perSecond * MOST_LATE_MS) / 1000);
+    const madeUp = Math.min(this.#lost, free * SHARE_TO_MAKE_UP);
+    this.#lost -= madeUp;
+    this.#level = Math.min(this.#level + free + madeUp, (this.perSecond * MOST_LATE_MS) / 1000);
     this.#filledAt = now;
   }
 

@@ -1,11 +1,18 @@
 /** Regular slots; the optimistic unchoke is one more. */
 const SLOTS = 8;
+/** Bytes per second that make a slot worth having: with less, a block takes so long that the peer gives up. */
+const LEAST_OF_SLOT = 2048;
 const OPTIMISTIC_MS = 30_000;
 /** Connected for less than that, a peer is new: likelier to be tried (BEP 3). */
 const NEW_FOR_MS = 60_000;
 const WEIGHT_OF_NEW = 3;
 /** A slot that was not earned by a rate goes on to whoever waits after so long. */
 const TURN_MS = 60_000;
+
+/** Slots when we send no more than so many bytes per second. */
+export function slotsWithin(perSecond = Infinity): number {
+  return Math.max(1, Math.min(SLOTS, Math.floor(perSecond / LEAST_OF_SLOT)));
+}
 
 /** Since when a peer is choked, or is not. */
 interface State {

@@ -191,7 +191,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
     if (this.nowMs < this.#holdUntilMs) return 0;
     const { downloadLimit } = this.#context;
     const wanted = this.isSnubbed ? 1 : this.pipeline.target;
-    const target = downloadLimit ? Math.min(wanted, mostOwedUnder(downloadLimit)) : wanted;
+    const target = downloadLimit ? Math.min(wanted, mostOwedUnder(downloadLimit, this.pipeline.perSecond)) : wanted;
     const owed = this.requests.size;
     if (owed > 2 * target + LEAST_TRIM && this.#owesTooMuch) this.#trim(target);
     const room = target - owed;
@@ -262,7 +262,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
   /** Somebody else brought the block. */
   cancel(block: number): void {
     if (this.requests.remove(block) < 0) return;
-    this.#context.downloadLimit?.giveBack(BLOCK_LENGTH);
+    this.#context.downloadLimit?.makeUpFor(BLOCK_LENGTH);
     this.#keepLate([block]);
     const bytes = new Uint8Array(REQUEST_LENGTH);
     this.#write(bytes, 0, MESSAGE.cancel, block);
@@ -307,7 +307,8 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
   #dropRequests(): number[] {
     const { downloadLimit } = this.#context;
     const blocks = this.requests.clear();
-    downloadLimit?.giveBack(blocks.length * BLOCK_LENGTH);
+    if (this.isSnubbed) downloadLimit?.makeUpFor(blocks.length * BLOCK_LENGTH);
+    else downloadLimit?.giveBack(blocks.length * BLOCK_LENGTH);
     downloadLimit?.leave(this);
     return blocks;
   }
@@ -330,7 +331,10 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
   }
 }
 
-/** One peer owes no more than the limit lets through in a second: what a slow one holds up is lost to the others. */
-function mostOwedUnder(limit: Bucket): number {
-  return 2 + Math.ceil(limit.perSecond / BLOCK_LENGTH);
+/**
+ * What a slow peer holds up is lost to the others: one owes no more than the limit lets through in a second, and next to
+ * nothing before its rate is known.
+ */
+function mostOwedUnder(limit: Bucket, perSecond: number): number {
+  return 2 + (perSecond > 0 ? Math.ceil(limit.perSecond / BLOCK_LENGTH) : 0);
 }

@@ -6,7 +6,7 @@ import type { Metainfo } from '../metainfo/metainfo.js';
 import type { PieceAssembler } from '../piece/assembler.js';
 import type { PiecePicker } from '../piece/picker.js';
 import { AddressPool } from './address-pool.js';
-import { Choker } from './choker.js';
+import { Choker, slotsWithin } from './choker.js';
 import { PeerConnection } from './connection.js';
 import { DialPace } from './dial-pace.js';
 import { hedge } from './endgame.js';
@@ -95,7 +95,7 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
   readonly uploadLimit: Bucket | undefined;
   readonly #options: PeerManagerOptions;
   readonly #picker: PiecePicker;
-  readonly #choker = new Choker();
+  readonly #choker: Choker;
   readonly #timer: NodeJS.Timeout;
   /** Where the sender of a block was, by id: guilt may show after it has gone. */
   readonly #senders = new Map<number, PeerAddress>();
@@ -122,6 +122,7 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
     this.extensions = options.exchange ? [options.exchange] : [];
     this.downloadLimit = options.downloadLimit;
     this.uploadLimit = options.uploadLimit;
+    this.#choker = new Choker({ slots: slotsWithin(options.uploadLimit?.perSecond) });
     this.#picker = options.picker;
     this.#lastTickAt = performance.now();
     this.#pace = new DialPace(this.#lastTickAt);

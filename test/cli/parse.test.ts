@@ -66,6 +66,24 @@ test('a duration that no timer can hold, or that is none, is refused by name', (
   }
 });
 
+test('a rate is in binary units from 1K on, or 0; a ratio is more than 0', () => {
+  for (const [text, rate] of Object.entries({ '0': 0, '1K': 1024, '500k': 512_000, '2MiB': 2_097_152, '1024': 1024 })) {
+    assert.deepEqual(optionsOf('--download-limit', text, '--upload-limit', text), {
+      downloadLimit: rate,
+      uploadLimit: rate,
+    });
+  }
+  for (const text of ['1023', '500', '-1', '', 'K', '2M/s', '1e9']) {
+    assert.match(mistake('--upload-limit', text, 'x'), /--upload-limit/, text);
+  }
+  for (const [text, ratio] of Object.entries({ '1': 1, '0.5': 0.5, '10.25': 10.25 })) {
+    assert.deepEqual(optionsOf('--seed-ratio', text), { seedRatio: ratio });
+  }
+  for (const text of ['0', '0.0', '-1', '', '1:1', 'Infinity']) {
+    assert.match(mistake('--seed-ratio', text, 'x'), /--seed-ratio/, text);
+  }
+});
+
 test('ports and counts out of range are refused', () => {
   for (const text of ['0', '65536', '1x', '0x10', '', '1.5', ' 1']) assert.match(mistake('-p', text, 'x'), /--port/);
   for (const text of ['0', '10001']) assert.match(mistake('--max-peers', text, 'x'), /--max-peers/);

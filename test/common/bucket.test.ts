@@ -97,6 +97,22 @@ test('what is given back is for others, sooner', async () => {
   assert.equal(turns.length, 1);
 });
 
+test('what was taken long ago and in vain is made up for, but never in a burst', async () => {
+  const clock = new FakeClock();
+  const perSecond = 1_000_000;
+  const bucket = new Bucket(perSecond, clock);
+  const start = clock.now();
+  const taker = new Taker(bucket, clock);
+  bucket.makeUpFor(200_000);
+  await clock.advance(20_000);
+  for (let second = 0; second < 20; second++) {
+    const inIt = blocksBetween([taker], start + second * 1000, start + (second + 1) * 1000) * BLOCK;
+    assert.ok(inIt < perSecond * 1.05 + BLOCK, `${inIt} in second ${second}`);
+  }
+  const bytes = taker.takenAt.length * BLOCK;
+  assert.ok(Math.abs(bytes - 20_200_000) <= 2 * BLOCK, `${bytes}`);
+});
+
 test('nobody overtakes those in line, and who left it has no turn', async () => {
   const clock = new FakeClock();
   const bucket = new Bucket(1_000_000, clock);

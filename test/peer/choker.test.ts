@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Choker, type ChokeCandidate } from '../../src/peer/choker.js';
+import { slotsWithin, Choker, type ChokeCandidate } from '../../src/peer/choker.js';
 
 const randomOf = (seed: number) => (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
 
@@ -149,4 +149,8 @@ test('never more than the slots and one, never one that is not interested, never
     }),
     { numRuns: 300 },
   );
+});
+
+test('a small upload limit is for few peers, for a block has to arrive before they give up', () => {
+  assert.deepEqual([undefined, 10 ** 9, 16_384, 8192, 1024].map(slotsWithin), [8, 8, 8, 4, 1]);
 });
