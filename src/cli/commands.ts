@@ -19,10 +19,11 @@ export interface CommandSpec {
   readonly choices?: readonly string[];
 }
 
-const JSON_OPTION = { group: 'Options', flags: '--json', help: 'print one JSON object' } as const;
+const JSON_OPTION = { group: 'Options', flags: '--json', help: 'print one JSON object', isFlagOnly: true } as const;
 
 /** Those of a download that say how peers are found. */
 const { metadataTimeout, port, maxPeers, peer, tracker, trackers } = OPTIONS;
+const { timeout, stallTimeout, downloadLimit } = OPTIONS;
 const { config, noConfig } = OPTIONS;
 const CONFIG_OPTIONS = { config: { ...config, group: 'Options' }, noConfig: { ...noConfig, group: 'Options' } };
 const { dht, pex, lsd, dhtPort, dhtBootstrap, quiet, verbose } = OPTIONS;
@@ -47,15 +48,20 @@ export const COMMANDS = {
     about:
       'Hashes the files below a folder and compares them with the torrent. Needs no network, writes nothing and ' +
       'believes no resume state. Exit code 0: all is right; 6: something is missing or wrong; 5: it cannot be read. ' +
-      'To repair, download into the same folder.',
+      'With --repair what is missing or wrong is downloaded after the report, and the exit code is that of a ' +
+      'download; options about peers and limits mean something then.',
     options: {
       out: { ...OPTIONS.out, group: 'Options', help: 'folder that the torrent was downloaded to' },
-      json: JSON_OPTION,
+      repair: { group: 'Options', flags: '--repair', help: 'download what is missing or wrong' },
+      json: { ...JSON_OPTION, help: 'print one JSON object; with --repair the events of a download after it' },
       quiet: { ...quiet, group: 'Options' },
       ...CONFIG_OPTIONS,
+      ...{ timeout, stallTimeout, downloadLimit, verbose },
+      ...PEER_OPTIONS,
     },
     examples: [
       ['torrent-dl verify -o ~/iso debian.torrent', 'a line for each file'],
+      ['torrent-dl verify --repair debian.torrent', 'and what is damaged is fetched again'],
       ['torrent-dl verify -q x.torrent && echo good', 'only the exit code'],
     ],
   },

@@ -1,19 +1,32 @@
 /** `torrent-dl verify`: are the files on disk what the torrent says? */
-import { escapeControl, verifyTorrent, type FileReport, type FileState, type VerifyReport } from '../index.js';
+import {
+  download,
+  escapeControl,
+  verifyTorrent,
+  type FileReport,
+  type FileState,
+  type Metainfo,
+  type VerifyReport,
+} from '../index.js';
 
 import type { OptionsOfCall } from './commands.js';
 import { formatBytes } from './format.js';
 import { HashLine } from './hash-line.js';
 import { jsonLine } from './json.js';
+import { run } from './run.js';
 import { readMetainfoOf, runWork } from './work.js';
 
 const EXIT_UNREADABLE = 5;
 const EXIT_DAMAGED = 6;
 
-/** Prints a report on stdout and gives the exit code: 0, 5 when something cannot be read, 6 when something is wrong. */
+/**
+ * Prints a report on stdout and gives the exit code: 0, 5 when something cannot be read, 6 when something is wrong. With
+ * `repair` it then downloads what is not right, and the exit code is that of the download.
+ */
 export async function verify(operand: string, options: OptionsOfCall<'verify'>): Promise<number> {
-  const { out = '.', quiet = false, json = false } = options;
-  return await runWork(async (signal) => {
+  const { out = '.', quiet = false, json = false, repair = false } = options;
+  let damaged: Metainfo | undefined;
+  const verified = await runWork(async (signal) => {
     const metainfo = await readMetainfoOf(operand, signal);
     let report: VerifyReport;
     let work: string;
@@ -25,8 +38,13 @@ export async function verify(operand: string, options: OptionsOfCall<'verify'>):
     const exitCode = exitCodeOf(report);
     if (json) process.stdout.write(jsonLine(factsOf(report, out, exitCode)));
     else if (!quiet) process.stdout.write(format(report, work));
+    if (!report.isComplete) damaged = metainfo;
     return exitCode;
   });
+  if (!repair || !damaged) return verified;
+  const torrent = damaged; // read once: it may have come by standard input
+  const named = operand === '-' ? 'standard input' : operand;
+  return await run([named], { ...options, out, recheck: true }, (_source, given) => download(torrent, given));
 }
 
 /** Unreadable goes first: who mends that can ask again. */

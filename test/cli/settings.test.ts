@@ -92,7 +92,7 @@ test('a line that makes no sense is named by file and number', async () => {
 });
 
 test('a sub-command takes the settings that mean the same to it', () => {
-  assert.deepEqual(optionsOf(['verify']), { out: 'a folder # of mine' });
+  assert.deepEqual(Object.keys(optionsOf(['verify'])).sort(), ['dht', 'maxPeers', 'out', 'peer', 'timeout']);
   assert.deepEqual(optionsOf(['create']), {});
   assert.deepEqual(Object.keys(optionsOf(['metadata'])).sort(), ['dht', 'maxPeers', 'peer']);
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 
 import { HashLine } from '../../src/cli/hash-line.js';
+import { ScriptedPeer } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes, writeContent } from '../helpers/torrent.js';
 import { execute, tempFolder } from './execute.js';
 
@@ -20,7 +21,8 @@ await writeFile(bad('b'), randomBytes('other', 65_536));
 await rm(bad('c'));
 await truncate(bad('d'), 40_000);
 
-const verify = (...words: string[]) => execute(['verify', 'x.torrent', ...words], { cwd: folder });
+const env = { TORRENT_DL_DHT: 'false', TORRENT_DL_LSD: 'false' };
+const verify = (...words: string[]) => execute(['verify', 'x.torrent', ...words], { cwd: folder, env });
 
 test('files that are right end with 0 and a line each', async () => {
   const { code, stdout, stderr } = await verify('-o', 'good');
@@ -78,6 +80,43 @@ test('what cannot be read ends with 5, also when there is no folder', async () =
   const none = await verify('-o', 'file');
   assert.equal(none.code, 5);
   assert.match(none.stderr, /^torrent-dl: [^\n]+\n$/);
+});
+
+test('--repair fetches what is not right, and what was right stays', async () => {
+  await using seed = await ScriptedPeer.open(torrent);
+  await cp(path.join(folder, 'bad'), path.join(folder, 'repaired'), { recursive: true });
+  const peer = ['--peer', `127.0.0.1:${seed.address.port}`];
+  const { code, stdout, stderr } = await verify('--repair', '-o', 'repaired', ...peer);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^damaged {5}five\/b/m);
+  assert.match(stderr, /^done: five, 320 KiB, 160 KiB of it fetched in /m);
+  assert.equal((await verify('-o', 'repaired')).code, 0);
+  const again = await verify('--repair', '-o', 'repaired', ...peer);
+  assert.deepEqual([again.code, again.stderr], [0, '']);
+  await appendFile(path.join(folder, 'repaired/five/e'), 'more'); // it may be somebody's
+  const longer = await verify('--repair', '-o', 'repaired', ...peer);
+  assert.equal(longer.code, 5);
+  assert.match(longer.stderr, /another, longer file .*; move it away/);
+});
+
+test('--repair without anybody to fetch from ends as a download does; its events follow the report', async () => {
+  await cp(path.join(folder, 'bad'), path.join(folder, 'alone'), { recursive: true });
+  const words = ['--repair', '--json', '-o', 'alone', '--stall-timeout', '1s', '--peer', '127.0.0.1:9'];
+  const { code, stdout } = await verify(...words);
+  assert.equal(code, 4);
+  const types = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { type: string }).type);
+  assert.deepEqual([types[0], types[1], types.at(-1)], ['verify', 'start', 'summary']);
+});
+
+test('--repair takes the torrent from standard input once', async () => {
+  await using seed = await ScriptedPeer.open(torrent);
+  const words = ['verify', '-', '--repair', '-q', '-o', 'piped', '--peer', `127.0.0.1:${seed.address.port}`];
+  const { code, stderr } = await execute(words, { cwd: folder, input: torrent.bytes, env });
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal((await verify('-o', 'piped')).code, 0);
 });
 
 test('the environment names the folder as it does for downloads', async () => {
