@@ -4,7 +4,7 @@ import { Closers } from './common/closers.js';
 import { bug, UsageError, type DiskError, type OutputClosedError } from './common/errors.js';
 import type { PieceSink } from './file/piece-sink.js';
 import { FileReader } from './file/reader.js';
-import { untilRoom } from './file/room.js';
+import { untilRoom, waitingText } from './file/room.js';
 import { requireSpace } from './file/space.js';
 import { StagedFiles } from './file/staged-files.js';
 import { filesOf, planFile, planTar } from './file/stream-plan.js';
@@ -68,7 +68,7 @@ export async function openFiles(
   { out = '.', atomic = false, onDiskFull }: Pick<DownloadOptions, 'out' | 'atomic' | 'onDiskFull'>,
   { threads, slots: { memory, slotLength }, signal, onPiece, onFile, onNotice }: TargetContext,
 ): Promise<Target> {
-  const onWaiting = ({ message }: DiskError): void => onNotice(`${message}; waiting until there is room`);
+  const onWaiting = (error: DiskError): void => onNotice(waitingText(error));
   const withRoom = <T>(attempt: () => Promise<T>): Promise<T> =>
     onDiskFull === 'wait' ? untilRoom(attempt, { signal, onWaiting }) : attempt();
   const wanted = new Wanted(metainfo, chosen);

@@ -7,11 +7,19 @@ export type OnDiskFull = 'fail' | 'wait';
 /** How often a full disk is tried again. */
 const RETRY_MS = 2000;
 
-const FULL = new Set(['ERR_DISK_FULL', 'ERR_DISK_QUOTA', 'ERR_NO_SPACE']);
+const FULL = ['ERR_DISK_FULL', 'ERR_DISK_QUOTA', 'ERR_NO_SPACE'] as const;
+
+type DiskFullError = DiskError & { readonly code: (typeof FULL)[number] };
 
 /** Whether more room would mend it. */
-export function isDiskFull(error: unknown): error is DiskError {
-  return FULL.has((error as { readonly code?: string }).code ?? '');
+export function isDiskFull(error: unknown): error is DiskFullError {
+  const { code } = error as { readonly code?: unknown };
+  return FULL.some((full) => full === code);
+}
+
+/** For the user, who hears why nothing goes on. */
+export function waitingText({ message }: DiskError): string {
+  return `${message}; waiting until there is room`;
 }
 
 /**

@@ -73,12 +73,13 @@ export function noSpaceError(out: string, { needed, free = 0 }: Space): DiskErro
   return new DiskError('ERR_NO_SPACE', `cannot write below ${quoted(out)}: ${figures}`);
 }
 
-/** For the user who waits: the error, how much is missing as far as that can be told, and what happens now. */
-export async function withMissingRoom(error: DiskError, out: string, wish: SpaceWish): Promise<string> {
+/** The same error of a full disk with how much is missing, as far as that can be told. */
+export async function withMissingRoom(error: DiskError, out: string, wish: SpaceWish): Promise<DiskError> {
   const space = await measureSpace(out, wish).catch(() => undefined);
   const missing = space?.free === undefined ? 0 : space.needed - space.free;
-  const figure = missing > 0 ? ` (${formatBytes(missing)} more needed)` : '';
-  return `${error.message}${figure}; waiting until there is room`;
+  if (missing <= 0) return error;
+  const { code, message, cause } = error;
+  return new DiskError(code, `${message} (${formatBytes(missing)} more needed)`, { cause });
 }
 
 interface Room {

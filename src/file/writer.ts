@@ -19,7 +19,7 @@ import { readResume, type ResumeState } from './resume.js';
 import { makeEmptyFiles, refuseTwins, scan } from './scan.js';
 import { isSideThere, removeSide, sideSpecOf, type SideSpec } from './side-file.js';
 import type { FileStamps } from './stamps.js';
-import { isDiskFull, PiecesWithoutRoom, type OnDiskFull } from './room.js';
+import { isDiskFull, PiecesWithoutRoom, waitingText, type OnDiskFull } from './room.js';
 import { withMissingRoom } from './space.js';
 import { StateKeeper } from './state-keeper.js';
 import type { DiskThreads } from './threads.js';
@@ -249,7 +249,7 @@ export class FileWriter implements PieceSink {
     this.pending--;
     const isOk = answer === RESULT.ok;
     if (isOk) this.#note(index);
-    if (this.#withoutRoom && isDiskFull(answer)) this.#withoutRoom.add(slot, index, answer);
+    if (isDiskFull(answer)) void this.#onDiskFull(slot, index, answer);
     else this.#options.onPiece(slot, index, isOk ? 'ok' : answer instanceof DiskError ? answer : 'corrupt');
     if (isOk) this.#withoutRoom?.wrote();
     if (this.pending === 0) this.#onIdle?.();
@@ -264,10 +264,17 @@ export class FileWriter implements PieceSink {
     if (isNew) this.#tally?.add(index);
   }
 
-  /** The disk is full, or there is room again. */
+  async #onDiskFull(slot: number, index: number, error: DiskError): Promise<void> {
+    if (this.#withoutRoom) this.#withoutRoom.add(slot, index, error);
+    else this.#options.onPiece(slot, index, await this.#withMissingRoom(error));
+  }
+
   async #tellOfRoom(error: DiskError | undefined): Promise<void> {
-    const wish = { metainfo: this.#metainfo, have: this.#have, wanted: this.#wanted };
-    this.#notice(error ? await withMissingRoom(error, this.#out, wish) : 'there is room on the disk again: going on');
+    this.#notice(error ? waitingText(await this.#withMissingRoom(error)) : 'there is room on the disk again: going on');
+  }
+
+  #withMissingRoom(error: DiskError): Promise<DiskError> {
+    return withMissingRoom(error, this.#out, { metainfo: this.#metainfo, have: this.#have, wanted: this.#wanted });
   }
 
   /** When all that is wanted is there, nobody needs the side file any more, nor one that an earlier run left. */

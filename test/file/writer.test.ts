@@ -120,7 +120,7 @@ test('a full disk names the file and the reason, and a rerun with room completes
   {
     await using bench = await Bench.open(made, disk, threads);
     const error = await bench.putAll();
-    failsWith('ERR_DISK_FULL', /^cannot write ".*\/t\/two": no space left on device$/)(error);
+    failsWith('ERR_DISK_FULL', /^cannot write ".*\/t\/two": no space left on device \(\d.* more needed\)$/)(error);
   }
   assert.equal(spawnSync('mount', ['-o', 'remount,size=8m', disk]).status, 0);
   await using bench = await Bench.open(made, disk, threads);
