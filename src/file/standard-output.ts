@@ -1,7 +1,7 @@
-import { createWriteStream, fstatSync } from 'node:fs';
+import { constants, createWriteStream, fstatSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
-import { UsageError } from '../common/errors.js';
+import { DiskError, UsageError } from '../common/errors.js';
 
 const STDOUT = 1;
 
@@ -9,6 +9,7 @@ const STDOUT = 1;
  * Standard output, for data. Into files and devices `process.stdout` would write on this thread, and of what a nearly full
  * disk takes in part it drops the rest; they get a stream that does neither.
  * @throws {UsageError} when it is a terminal
+ * @throws {DiskError} when it is closed: all would be lost
  */
 export function openStandardOutput(): Writable {
   if (isatty(STDOUT)) {
@@ -17,7 +18,19 @@ export function openStandardOutput(): Writable {
       'data is not written to a terminal: redirect standard output, or name a folder',
     );
   }
+  if (wasClosed()) throw new DiskError('ERR_STDOUT_CLOSED', 'cannot write to standard output: it is closed');
   const stats = fstatSync(STDOUT);
   if (stats.isFIFO() || stats.isSocket()) return process.stdout;
   return createWriteStream('', { fd: STDOUT, autoClose: false });
+}
+
+/** Node puts /dev/null in the place of a closed descriptor, open for both ways; who redirects opens it to write only. */
+function wasClosed(): boolean {
+  try {
+    if (readlinkSync(`/proc/self/fd/${STDOUT}`) !== '/dev/null') return false;
+    const [, flags = '0'] = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${STDOUT}`, 'latin1')) ?? [];
+    return (parseInt(flags, 8) & (constants.O_WRONLY | constants.O_RDWR)) === constants.O_RDWR;
+  } catch {
+    return false; // no Linux: nobody knows
+  }
 }

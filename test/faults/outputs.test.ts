@@ -27,6 +27,12 @@ test('data for a full device is an error of the disk', { skip: NO_FULL }, async 
   await run.ends(5, /cannot write "standard output": no space left on device/);
 });
 
+test('data for a closed standard output is an error, for /dev/null it is not', { skip: NO_FULL }, async () => {
+  await using scene = await Scene.open();
+  await scene.start([], { redirection: '>&-' }, '-').ends(5, /cannot write to standard output: it is closed/);
+  await scene.start([], { redirection: '>/dev/null' }, '-').ends(0);
+});
+
 test('a port that is taken is told in one line, and none is needed unless it is asked for', async () => {
   await using scene = await Scene.open();
   const taken = net.createServer().listen(0);
