@@ -1,4 +1,5 @@
 /** Ctrl-C and its kin: the first asks to stop, the second leaves at once. */
+import { setMaxListeners } from 'node:events';
 
 /** Exit codes by convention: 128 + the signal's number. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -19,6 +20,7 @@ export class StopSignals implements Disposable {
   readonly #target: SignalTarget;
   readonly #leave: (exitCode: number) => void;
   readonly #abort = new AbortController();
+  #stopped: Promise<void> | undefined;
   readonly #listeners = new Map<SignalName, () => void>();
   #deadline: NodeJS.Timeout | undefined;
   #exitCode: number | undefined;
@@ -28,6 +30,7 @@ export class StopSignals implements Disposable {
   constructor(target: SignalTarget, onStop: () => void, leave: (exitCode: number) => void) {
     this.#target = target;
     this.#leave = leave;
+    setMaxListeners(0, this.#abort.signal); // many downloads may listen
     for (const name of Object.keys(SIGNALS) as SignalName[]) {
       const listener = (): void => this.#received(SIGNALS[name], onStop);
       this.#listeners.set(name, listener);
@@ -51,11 +54,11 @@ export class StopSignals implements Disposable {
   }
 
   /** Resolves at the first signal. */
-  async stopped(): Promise<void> {
-    if (this.signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      this.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+  stopped(): Promise<void> {
+    return (this.#stopped ??= new Promise((resolve) => {
+      if (this.signal.aborted) resolve();
+      else this.signal.addEventListener('abort', () => resolve(), { once: true });
+    }));
   }
 
   /** Asks to stop as the first signal does, but without a word, and ends with `code`. */
