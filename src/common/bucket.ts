@@ -4,10 +4,11 @@ import { systemClock, type Clock } from './clock.js';
 const TURN_MS = 25;
 /** What nobody uses for longer than that is lost, or idle time would end in a burst. */
 const MOST_SAVED_MS = 100;
-/** What was taken in vain long ago is made up for by so much of the rate, which nobody notices. */
+/** What those in line are owed by a timer that is late: so much of it at once, for more would be a burst. */
+const MOST_LATE_MS = 250;
+/** What was missed beyond that, or taken in vain long ago, is made up for by so much of the rate, which nobody notices. */
 const SHARE_TO_MAKE_UP = 0.04;
-/** What a late timer owes to those in line is made up for, but not more than so much of it at once. */
-const MOST_LATE_MS = 1000;
+const MOST_TO_MAKE_UP_MS = 5000;
 
 /** Somebody who waits for bytes to come free. */
 export interface Waiter {
@@ -83,7 +84,7 @@ export class Bucket {
 
   /** The same of what was taken long ago: bit by bit, for all of it at once would be a burst. */
   makeUpFor(bytes: number): void {
-    this.#lost += bytes;
+    this.#lost = Math.min(this.#lost + bytes, (this.perSecond * MOST_TO_MAKE_UP_MS) / 1000);
   }
 
   get #mostSaved(): number {
@@ -95,7 +96,9 @@ export class Bucket {
     const free = (this.perSecond * (now - this.#filledAt)) / 1000;
     const madeUp = Math.min(this.#lost, free * SHARE_TO_MAKE_UP);
     this.#lost -= madeUp;
-    this.#level = Math.min(this.#level + free + madeUp, (this.perSecond * MOST_LATE_MS) / 1000);
+    const level = this.#level + free + madeUp;
+    this.#level = Math.min(level, (this.perSecond * MOST_LATE_MS) / 1000);
+    if (this.#line.size > 0) this.makeUpFor(level - this.#level);
     this.#filledAt = now;
   }
 

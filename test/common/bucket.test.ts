@@ -71,15 +71,35 @@ test('idle time ends in no burst', async () => {
   assert.equal(bucket.ask({ onTurn: () => undefined }), 100_000);
 });
 
-test('a timer that is late is made up for', async () => {
+for (const [lateMs, share] of [
+  [200, 1],
+  [300, 0.75],
+] as const) {
+  test(`of timers that are ${lateMs} ms late ${share * 100} % are made up for`, async () => {
+    const clock = new FakeClock();
+    const late = { now: () => clock.now(), after: (ms: number, call: () => void) => clock.after(ms + lateMs, call) };
+    const taker = new Taker(new Bucket(1_000_000, late), clock);
+    await clock.advance(10_000);
+    const bytes = taker.takenAt.length * BLOCK;
+    assert.ok(bytes < 10_000_000 + BLOCK && bytes > share * 9_700_000, `${bytes}`);
+  });
+}
+
+test('one long pause is made up for over time, and never by more than a bit', async () => {
   const clock = new FakeClock();
-  let lateMs = 0;
-  const late = { now: () => clock.now(), after: (ms: number, call: () => void) => clock.after(ms + lateMs, call) };
-  const bucket = new Bucket(1_000_000, late);
-  lateMs = 300;
-  const taker = new Taker(bucket, clock);
-  await clock.advance(10_000);
-  assert.ok(Math.abs(taker.takenAt.length * BLOCK - 10_000_000) < 500_000, `${taker.takenAt.length}`);
+  const perSecond = 1_000_000;
+  let pauseMs = 900;
+  const after = (ms: number, call: () => void): (() => void) => clock.after(ms + pauseMs, call);
+  const start = clock.now();
+  const taker = new Taker(new Bucket(perSecond, { now: () => clock.now(), after }), clock);
+  pauseMs = 0;
+  await clock.advance(30_000);
+  for (let second = 0; second < 30; second++) {
+    const inIt = blocksBetween([taker], start + second * 1000, start + (second + 1) * 1000) * BLOCK;
+    assert.ok(inIt < perSecond * 1.25, `${inIt} in second ${second}`);
+  }
+  const bytes = taker.takenAt.length * BLOCK;
+  assert.ok(Math.abs(bytes - 30 * perSecond) <= 2 * BLOCK, `${bytes}`);
 });
 
 test('what is given back is for others, sooner', async () => {
