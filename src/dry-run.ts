@@ -82,7 +82,8 @@ export async function checkDownload(
   const disk = await preview(metainfo, out, { wanted, isAtomic: atomic, recheck, signal });
   const isComplete = wanted.isIn(disk.proven) && disk.clashes.length === 0;
   const answers = isComplete ? NOBODY_ASKED : await inquiry.ask(metainfo, wanted, disk.proven);
-  const problem = diskProblem(out, disk) ?? answers.problem;
+  // Where nothing is missing the files are checked first, and perhaps nobody is needed.
+  const problem = diskProblem(out, disk) ?? (disk.isAllThere ? undefined : answers.problem);
   return {
     metainfo,
     wanted: sizeOf(metainfo, wanted),

@@ -154,6 +154,17 @@ test('what is there without a resume state is called unproven, for nothing is ha
     assert.equal(isComplete, false);
   }));
 
+test('where nothing is missing nobody need answer: what is there is checked first', () =>
+  inTempFolder(async (out) => {
+    await writeContent(torrent, out);
+    const result = await check(out);
+    assert.equal(outcome(result), 'begins');
+    assert.ok(result.disk.isAllThere);
+    assert.equal(result.isComplete, false);
+    await truncate(path.join(out, 'some/two'), 512 * KIB);
+    assert.equal(outcome(await check(out)), 'ERR_NO_SOURCE');
+  }));
+
 test('everything in the way is listed, and the first is the problem', () =>
   inTempFolder(async (folder) => {
     const ways: readonly [code: string, put: (out: string) => Promise<unknown>][] = [

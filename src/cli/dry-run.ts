@@ -48,7 +48,8 @@ function factsOf(source: string, result: DryRun, out: string, exitCode: number):
   };
 }
 
-function format({ metainfo, wanted, disk, isComplete, problem, sources, peers }: DryRun, out: string): string {
+function format(result: DryRun, out: string): string {
+  const { metainfo, wanted, disk, isComplete, sources, peers } = result;
   const { files, totalLength } = wanted;
   const { clashes, provenLength, unprovenLength, space } = disk;
   const share = formatPercent(peers.availability);
@@ -69,9 +70,15 @@ function format({ metainfo, wanted, disk, isComplete, problem, sources, peers }:
             `${peers.answered} of ${peers.known} answered, ${peers.seeds} with everything; ${share} of what is missing`,
           ] as const,
         ]),
-    ['result', isComplete ? 'complete already' : problem ? 'would not begin' : 'would begin'],
+    ['result', resultOf(result)],
   ];
   return lines.map(([label, text]) => `${label.padEnd(8)}${text}\n`).join('');
+}
+
+function resultOf({ isComplete, problem, disk }: DryRun): string {
+  if (isComplete) return 'complete already';
+  if (problem) return 'would not begin';
+  return disk.isAllThere ? 'would begin, with a check of what is there' : 'would begin';
 }
 
 function formatSpace({ needed, free }: NonNullable<DryRun['disk']['space']>): string {

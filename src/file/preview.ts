@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Bitfield } from '../common/bitfield.js';
 import { DiskError } from '../common/errors.js';
 import type { Metainfo } from '../metainfo/metainfo.js';
-import { planCheck } from './check.js';
+import { planCheck, type CheckPlan } from './check.js';
 import { codeOf, diskError, systemError } from './disk-error.js';
 import { FileLayout } from './layout.js';
 import { bootId, FileLock } from './lock.js';
@@ -29,6 +29,8 @@ export interface Preview {
   readonly provenLength: number;
   /** What is there and not proven: it would be hashed, and may be right or wrong. */
   readonly unprovenLength: number;
+  /** Nothing is missing, as far as lengths tell: proven or not, all that is wanted is there. */
+  readonly isAllThere: boolean;
   /** Undefined when the place cannot be looked at. */
   readonly space: Space | undefined;
 }
@@ -66,7 +68,7 @@ export async function preview(
   const folder = isAtomic ? ((await findStaged(metainfo, out, wanted.files).catch(note)) ?? out) : out;
   const sights = isFolder ? ((await survey(folder, metainfo.files, signal).catch(note)) ?? []) : [];
   if (clashes.length === 0) clashes.push(...obstacles(metainfo, wanted, folder, sights));
-  const { proven, length } = await findPieces(metainfo, wanted, folder, sights, recheck);
+  const { proven, length, jobs } = await findPieces(metainfo, wanted, folder, sights, recheck);
   const wish = { metainfo, have: proven, wanted };
   const isBesideRoom = (error: unknown): unknown => isDiskFull(error) || note(error); // how much room is told below
   if (clashes.length === 0) await requireSpace(folder, wish).catch(isBesideRoom);
@@ -75,6 +77,7 @@ export async function preview(
     proven,
     provenLength: lengthOfPieces(wanted, proven),
     unprovenLength: length,
+    isAllThere: jobs.reduce((sum, { count }) => sum + count, proven.count) === wanted.pieces.count,
     space: await measureSpace(folder, wish).catch(() => undefined), // said by a clash
   };
 }
@@ -119,7 +122,7 @@ async function findPieces(
   folder: string,
   sights: readonly Sight[],
   recheck: boolean,
-): Promise<{ readonly proven: Bitfield; readonly length: number }> {
+): Promise<CheckPlan> {
   const { files, pieceCount } = metainfo;
   const stamps = new FileStamps(files.length);
   const there = [...files.entries()].filter(([file, { length }]) => {
@@ -133,7 +136,7 @@ async function findPieces(
       if (stats) stamps.set(file, stats);
     },
   );
-  if (there.length === 0) return { proven: new Bitfield(pieceCount), length: 0 };
+  if (there.length === 0) return { proven: new Bitfield(pieceCount), jobs: [], length: 0 };
   const state = recheck ? undefined : await readResume(folder, metainfo, () => undefined);
   const found = { wanted, disk: stamps, hasSide: isSideThere(folder, metainfo) };
   return planCheck(metainfo, new FileLayout(metainfo, files), found, state, bootId());

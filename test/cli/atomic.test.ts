@@ -96,3 +96,19 @@ test('what is in the way is kept, and the run ends with 5', async () => {
   assert.match(stderr, /^torrent-dl: cannot put ".*data\.bin" in place: something is there/m);
   assert.equal(await readFile(path.join(out, 'data.bin'), 'utf8'), 'mine');
 });
+
+test('--flatten with several files has no single place to rename to, and ends with 2; with one file it has', async () => {
+  const torrent = torrents[1]!;
+  await using seed = await ScriptedPeer.open(torrent);
+  const options = (out: string): string[] => [
+    ...['--atomic', '--flatten', '-o', out, '--peer', `127.0.0.1:${seed.address.port}`, '--no-dht', '--no-lsd'],
+  ];
+  const out = await tempFolder();
+  const refused = await execute([...options(out), '-'], { input: torrent.bytes });
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /^torrent-dl: the torrent would have 2 places below the output folder/m);
+  assert.deepEqual(await readdir(out), []);
+  const one = await execute([...options(out), '--select', 'two', '-'], { input: torrent.bytes });
+  assert.equal(one.code, 0, one.stderr);
+  assert.deepEqual((await readdir(out)).sort(), ['.torrent-dl', 'two']);
+});
