@@ -63,6 +63,15 @@ test('peers that stall cost a limited download little, and no burst makes up for
   assert.ok(most < 1.25 * limit + 16_384, `${most} bytes in a second`);
 });
 
+test('waiting for a turn under a small limit is no stall', async () => {
+  const torrent = makeTorrent(randomBytes('slow', 2 ** 20), { pieceLength: 65_536 });
+  await using seed = await ScriptedPeer.open(torrent);
+  const limits = { downloadLimit: 8192, stallTimeoutMs: 1000 };
+  await using download = downloadHere(torrent.bytes, { ...limits, out: await tempFolder(), peers: [seed.address] });
+  await until(() => download.stats().downloaded >= 3 * 16_384, 8000);
+  assert.equal(download.stats().phase, 'downloading');
+});
+
 test('metadata does not wait for blocks under an upload limit', async () => {
   const torrent = makeTorrent(randomBytes('metadata', 2 ** 20));
   const folder = await tempFolder();
