@@ -1,5 +1,8 @@
+import bencode from 'bencode';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,7 +13,7 @@ import { downloadHere } from './helpers/download.js';
 import { ScriptedPeer } from './helpers/scripted-peer.js';
 import { openSmallDisk } from './helpers/small-disk.js';
 import { makeTorrent, randomBytes, writeContent } from './helpers/torrent.js';
-import { openTracker } from './helpers/tracker.js';
+import { compact, openTracker } from './helpers/tracker.js';
 import { until } from './helpers/until.js';
 
 const KIB = 1024;
@@ -256,6 +259,39 @@ test('the metadata of a magnet link comes from peers, and is not kept', () =>
       name: 'NoSourceError',
       code: 'ERR_NO_METADATA',
     });
+  }));
+
+/** A node of the DHT (BEP 5) that names one peer; gives the methods that it was asked by. */
+async function openNode(peer: { readonly port: number }): Promise<AsyncDisposable & { port: number; asked: string[] }> {
+  const id = randomBytes('node', 20);
+  const asked: string[] = [];
+  const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  socket.on('message', (bytes, from) => {
+    const { t, q } = bencode.decode(bytes) as { readonly t: Uint8Array; readonly q?: Uint8Array };
+    if (!q) return;
+    const method = Buffer.from(q).toString();
+    asked.push(method);
+    const values = { token: 'token', values: [compact([{ host: '127.0.0.1', port: peer.port }])] };
+    const reply = method === 'get_peers' ? values : { nodes: Buffer.alloc(0) };
+    socket.send(bencode.encode({ t, y: 'r', r: { id, ...reply } }), from.port, from.address);
+  });
+  const close = async (): Promise<void> => {
+    socket.close();
+    await once(socket, 'close');
+  };
+  return { port: socket.address().port, asked, [Symbol.asyncDispose]: close };
+}
+
+test('the DHT is searched and not told of us, and its table is left as it was', () =>
+  inTempFolder(async (out) => {
+    await using seed = await ScriptedPeer.open(torrent);
+    await using node = await openNode(seed.address);
+    const result = await check(out, { dht: true, dhtBootstrap: [{ host: '127.0.0.1', port: node.port }] });
+    assert.equal(outcome(result), 'begins');
+    assert.equal(result.peers.seeds, 1);
+    assert.ok(node.asked.includes('get_peers'));
+    assert.ok(!node.asked.includes('announce_peer'));
   }));
 
 test('a signal ends it', () =>
