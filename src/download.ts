@@ -10,12 +10,10 @@ import { isDiskFull } from './file/room.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink, readSource } from './metainfo/source.js';
-import { checkOutput, openFiles, openStream, type Target, type TargetContext } from './output.js';
+import { openLine, type Line } from './line.js';
+import { checkOutput } from './output.js';
 import type { PeerConnection } from './peer/connection.js';
 import { createPeerId } from './peer/handshake.js';
-import { PieceAssembler } from './piece/assembler.js';
-import { PiecePicker } from './piece/picker.js';
-import { Slots } from './piece/slots.js';
 import { mayFollow, type Phase } from './phase.js';
 import { mapPieces, type PieceCell } from './piece-map.js';
 import { planFiles, type FilePlan } from './plan.js';
@@ -45,16 +43,6 @@ export function download(source: string | Uint8Array | Metainfo, options: Downlo
   return new TorrentDownload(source, options);
 }
 
-/** The stages of a running download, from the end of the line to its beginning. */
-interface Line {
-  readonly metainfo: Metainfo;
-  readonly session: Session;
-  readonly target: Target;
-  readonly slots: Slots;
-  readonly picker: PiecePicker;
-  readonly assembler: PieceAssembler;
-}
-
 class TorrentDownload implements Download {
   metainfo: Metainfo | undefined;
   infoHash: Uint8Array | undefined;
@@ -71,8 +59,6 @@ class TorrentDownload implements Download {
   readonly #tally = new Tally();
   #checked = 0;
   #savedAt = performance.now();
-  #target: Target | undefined;
-  #picker: PiecePicker | undefined;
   #swarm: Swarm | undefined;
   #port = 0;
   readonly #watch: Watch;
@@ -152,14 +138,14 @@ class TorrentDownload implements Download {
 
   diagnose(): Diagnosis {
     if (this.#lastDiagnosis) return this.#lastDiagnosis;
-    const [wanted, picker] = [this.#target?.wanted, this.#picker];
+    const { target, picker } = this.#line ?? {};
     const { have } = this.#tally;
     return {
       idleMs: this.#tally.idleMs(performance.now()),
       sources: this.#swarm?.sources() ?? [],
       peers: this.#swarm?.diagnose(this.#isHolder()) ?? NO_PEERS,
       availability:
-        wanted && picker ? availabilityOf(wanted, have, (index) => picker.availability(index) > 0) : undefined,
+        target && picker ? availabilityOf(target.wanted, have, (index) => picker.availability(index) > 0) : undefined,
     };
   }
 
@@ -201,6 +187,8 @@ class TorrentDownload implements Download {
     const metainfo = (this.metainfo = plan.metainfo);
     this.#options.onMetadata?.(metainfo, (file) => plan.chosen?.has(file) ?? true);
     const line = (this.#line = await this.#openLine(plan, session));
+    this.#closers.use(line.target);
+    this.#tally.begin(line.target.wanted);
     await this.#check(line);
     if (this.#hasEnded()) return;
     const { isComplete } = this.#tally;
@@ -271,35 +259,16 @@ class TorrentDownload implements Download {
     return planFiles(metainfo, this.#options, selectOnly, (text) => this.#notice('warning', text));
   }
 
-  async #openLine({ metainfo, chosen }: FilePlan, session: Session): Promise<Line> {
-    const { output, sequential = false } = this.#options;
-    const slots = new Slots(metainfo, output?.windowLength);
-    const context: TargetContext = {
-      threads: session.threads,
-      slots,
-      signal: this.#stopped.signal,
-      onPiece: (slot, index, result) => this.#onPiece(line, slot, index, result),
-      onHeld: (slot) => {
-        slots.hold(slot);
-        this.#swarm?.refill();
-      },
-      onError: (error) => this.#fail(error),
-      onFile: this.#options.onFile && ((file) => this.#onFile(metainfo, file)),
-      onNotice: (text) => this.#notice('warning', text),
-    };
-    const target = output
-      ? openStream(metainfo, chosen, output, context)
-      : await openFiles(metainfo, chosen, this.#options, context);
-    this.#target = this.#closers.use(target);
-    this.#tally.begin(target.wanted);
-    const window = output ? slots.count : undefined;
-    const picker = (this.#picker = new PiecePicker(metainfo.pieceCount, { sequential, window }));
-    const assembler = new PieceAssembler(metainfo, picker, slots, {
-      onFull: (slot, index) => target.sink.write(slot, index),
+  #openLine(plan: FilePlan, session: Session): Promise<Line> {
+    const { onFile } = this.#options;
+    return openLine(plan, session, this.#options, this.#stopped.signal, {
+      onPiece: (index, result) => this.#onPiece(index, result),
+      onRoom: () => this.#swarm?.refill(),
       onGuilty: (peers) => this.#swarm?.peers?.ban(peers),
+      onError: (error) => this.#fail(error),
+      onFile: onFile && ((file) => this.#onFile(plan.metainfo, file)),
+      onWarning: (text) => this.#notice('warning', text),
     });
-    const line = { metainfo, session, target, slots, picker, assembler };
-    return line;
   }
 
   async #check({ target, metainfo, picker }: Line): Promise<void> {
@@ -344,15 +313,14 @@ class TorrentDownload implements Download {
 
   // ── News ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #onPiece({ assembler, target }: Line, slot: number, index: number, result: 'ok' | 'corrupt' | DiskError): void {
+  #onPiece(index: number, result: 'ok' | 'corrupt' | DiskError): void {
     if (result instanceof DiskError) return this.#fail(result);
-    assembler.written(slot, index, result === 'ok');
     if (result === 'corrupt') {
       this.#tally.corruptPieces++;
       return;
     }
     this.#tally.addPiece(index);
-    if (target.keepsPieces) this.#swarm?.peers?.broadcastHave(index);
+    if (this.#line?.target.keepsPieces) this.#swarm?.peers?.broadcastHave(index);
     else this.#swarm?.refill();
     if (this.#tally.isComplete) this.#complete();
   }
@@ -366,7 +334,7 @@ class TorrentDownload implements Download {
     if (this.#phase === 'downloading' && this.#tally.have.isFull) this.#swarm?.completed();
     this.#setPhase('seeding');
     this.#swarm?.peers?.dropSeeds();
-    this.#target?.sink.finish(this.#tally.have).then(
+    this.#line?.target.sink.finish(this.#tally.have).then(
       () => {
         this.#doneAt = performance.now();
         this.#resolveDone();
@@ -383,7 +351,7 @@ class TorrentDownload implements Download {
     const idleMs = this.#tally.idleMs(now);
     if (now - this.#savedAt > SAVE_MS) {
       this.#savedAt = now;
-      this.#target?.sink.save(this.#tally.have).catch((error: unknown) => this.#fail(error));
+      this.#line?.target.sink.save(this.#tally.have).catch((error: unknown) => this.#fail(error));
     }
     if (this.#phase === 'seeding') this.#limitSeeding(now);
     if (this.#hasEnded()) return;
@@ -394,7 +362,7 @@ class TorrentDownload implements Download {
 
   /** Whether it is for us that nothing comes. */
   #isHeldBack(): boolean {
-    if (this.#target?.isWaiting) return true;
+    if (this.#line?.target.isWaiting) return true;
     const { peers } = this.#swarm ?? {};
     return this.#line?.session.downloadLimit && peers ? isHeldBack(this.#line, peers.connections) : false;
   }
@@ -425,7 +393,7 @@ class TorrentDownload implements Download {
     const { settled } = this.#tally;
     let due = 0;
     while (settled.has(due)) due++;
-    return (peer) => (this.#target?.keepsPieces ? peer.amInterested : peer.have.has(due));
+    return (peer) => (this.#line?.target.keepsPieces ? peer.amInterested : peer.have.has(due));
   }
 
   readonly #onAbort = (): void => this.#stop('stopped', this.#options.signal?.reason ?? abortError());
