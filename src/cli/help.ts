@@ -14,6 +14,7 @@ export const EXIT_CODES: readonly (readonly [codes: string, meaning: string])[] 
   ['5', 'files cannot be read or written'],
   ['6', 'the data does not match its hashes'],
   ['7', 'a time limit passed; run again to resume'],
+  ['8', 'a command of --on-file or --on-complete failed'],
   ['129, 130, 143', 'stopped by SIGHUP, SIGINT, SIGTERM; run again to resume'],
   ['141', 'the reader of standard output went away'],
 ];
