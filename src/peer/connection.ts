@@ -178,8 +178,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
       return;
     }
     if (this.fetcher.takeNews()) this.#fill();
-    if (this.#hasNewInterest) this.#swarm.onInterest(this);
-    this.#hasNewInterest = false;
+    this.#tellInterest();
     // Whoever makes us talk and does not listen would fill our memory.
     if (this.transport.unsentLength > MOST_UNSENT) return this.close('it does not read');
     this.#uploads.pump(); // once for all requests that came together
@@ -372,6 +371,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   // ── Uploads: what we owe the peer ─────────────────────────────────────────────────────────────────────────────────
 
   #onRequest(index: number, begin: number, length: number): void {
+    // Some ask right behind their interest; a choke of ours that they have not heard of yet would be for ever.
+    if (this.amChoking && this.peerInterested) this.#tellInterest();
     const isServed = !this.amChoking && index < this.have.length && this.#swarm.have.has(index);
     if (isServed && this.#uploads.add(index, begin, length)) return;
     this.#reject(index, begin, length);
@@ -379,6 +380,12 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
 
   #onCancel(index: number, begin: number, length: number): void {
     if (this.#uploads.cancel(index, begin, length)) this.#reject(index, begin, length);
+  }
+
+  #tellInterest(): void {
+    if (!this.#hasNewInterest) return;
+    this.#hasNewInterest = false;
+    this.#swarm.onInterest(this);
   }
 
   #reject(index: number, begin: number, length: number): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -8,9 +9,10 @@ import { downloadHere } from '../helpers/download.js';
 import { decodeMetainfo } from '../../src/metainfo/decode.js';
 import { decodeExtensionHandshake } from '../../src/peer/extension/handshake.js';
 import { decodeMetadataMessage, encodeMetadataRequest } from '../../src/peer/extension/metadata.js';
-import { encodeExtended, encodeMessage, MESSAGE } from '../../src/peer/wire.js';
+import { encodeHandshake } from '../../src/peer/handshake.js';
+import { encodeExtended, encodeMessage, MESSAGE, REQUEST_LENGTH, writeRequest } from '../../src/peer/wire.js';
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
-import { makeTorrent, randomBytes } from '../helpers/torrent.js';
+import { makeTorrent, randomBytes, writeContent } from '../helpers/torrent.js';
 import { until } from '../helpers/until.js';
 
 const folder = await mkdtemp(path.join(os.tmpdir(), 'torrent-dl-connection-'));
@@ -57,4 +59,28 @@ test('nothing extended goes to a peer that does not know it, and a malformed mes
     peer.messages.filter((message) => message[0] === MESSAGE.extended),
     [],
   );
+});
+
+test('a peer that asks right behind its interest, before it can know of the unchoke, is served', async () => {
+  const out = path.join(folder, 'seed');
+  await writeContent(torrent, out);
+  await using seed = downloadHere(torrent.bytes, { out, seed: true });
+  await seed.done;
+  await until(() => seed.stats().port > 0);
+  const socket = net.connect(seed.stats().port, '127.0.0.1');
+  try {
+    const received: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => received.push(chunk));
+    const peerId = Buffer.from('-XX0000-abcdefghijkl');
+    const request = new Uint8Array(REQUEST_LENGTH);
+    writeRequest(request, 0, MESSAGE.request, 0, 0, 16_384);
+    const hello = encodeHandshake({ infoHash: torrent.infoHash, peerId, supportsDht: false });
+    // What we support beside the bare protocol would get us a reject instead.
+    Buffer.from(hello.buffer, hello.byteOffset).fill(0, 20, 28);
+    socket.write(Buffer.concat([hello, encodeMessage(MESSAGE.interested), request]));
+    const block = (torrent.content as Buffer).subarray(0, 16_384);
+    await until(() => Buffer.concat(received).includes(block));
+  } finally {
+    socket.destroy();
+  }
 });
