@@ -1,4 +1,5 @@
 /** A list of digests beside what was downloaded, as `sha256sum` writes and checks it. */
+import { randomUUID } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from './common/errors.js';
@@ -32,9 +33,9 @@ export async function writeManifest(paths: readonly string[], options: ManifestO
     signal,
   );
   const place = path.join(out, list);
-  const draft = path.join(out, `.${list}.part`.slice(-200));
+  const draft = path.join(out, `.${randomUUID()}.part`); // as long as any name may be
   try {
-    await writeFile(draft, paths.map((file, at) => manifestLine(digests[at]!, file)).join(''));
+    await writeFile(draft, paths.map((file, at) => manifestLine(digests[at]!, file)).join(''), { flag: 'wx' });
     await rename(draft, place);
   } catch (error) {
     await rm(draft, { force: true });
