@@ -80,7 +80,7 @@ export class Hooks {
   /** @throws when it cannot be started, or ends with anything but 0 */
   async #spawn([program, ...args]: readonly string[], facts: HookFacts): Promise<void> {
     const child = spawn(program!, [...args, facts.TORRENT_PATH], {
-      env: { ...process.env, ...facts },
+      env: { ...process.env, TORRENT_INDEX: undefined, ...facts }, // we may be run by a command for a file ourselves
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // a group of its own, to be ended with all that it started
     });

@@ -49,7 +49,8 @@ export class Jobs {
     try {
       await afterwards.settle();
     } catch (error) {
-      exitCode ||= this.#failed(job, error);
+      this.#reporter.failed(job, error); // also after a signal: it is no echo of that
+      exitCode ||= exitCodeOf(error);
     }
     if (exitCode === 0 && hooks.wasCut) exitCode = this.#signals.exitCode ?? 0;
     this.#reporter.ended(job, exitCode);

@@ -12,7 +12,8 @@ import { makeTorrent, randomBytes } from '../helpers/torrent.js';
 import { until } from '../helpers/until.js';
 import { execute, EXECUTABLE, tempFolder } from './execute.js';
 
-const ENV = { TORRENT_DL_DHT: 'false', TORRENT_DL_LSD: 'false' };
+/** Also what a run finds that is itself started by a command for a file. */
+const ENV = { TORRENT_DL_DHT: 'false', TORRENT_DL_LSD: 'false', TORRENT_INDEX: '7' };
 /** A name that a shell would take for commands, one that looks like an option, and one that a list of digests has to escape. */
 const NAMES = ['$(touch broken); x', '-rf', 'back\\slash', 'empty'];
 const torrent = makeTorrent(
@@ -123,6 +124,24 @@ test('a signal ends commands that run, within three seconds', async () => {
   assert.equal(code, 130);
   const pid = readPid();
   await until(() => !isAlive(pid));
+});
+
+test('commands that failed are told of and give 8 when a signal ends the seeding after them', async () => {
+  const cwd = await workFolder();
+  const args = ['x.torrent', '--peer', `127.0.0.1:${seed.address.port}`, '--seed', '--on-file', 'false'];
+  const child = spawn(process.execPath, [EXECUTABLE, ...args], {
+    cwd,
+    env: { ...process.env, ...ENV, XDG_CONFIG_HOME: '/nonexistent' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const failures = (): number => stderr.match(/^torrent-dl: false for .*: it ended with 1$/gm)?.length ?? 0;
+  await until(() => failures() === NAMES.length - 1 && /^seeding /m.test(stderr)); // the first is told of at the end
+  child.kill('SIGINT');
+  const [code] = (await once(child, 'close')) as [number];
+  assert.equal(failures(), NAMES.length, stderr);
+  assert.equal(code, 8);
 });
 
 test('the list of digests is what sha256sum checks, and is there before the command for all', async () => {
