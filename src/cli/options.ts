@@ -11,6 +11,8 @@ export interface OptionSpec {
   readonly parse?: (text: string, previous?: never) => unknown;
   /** What holds when nobody sets it, for the reader. */
   readonly otherwise?: string;
+  /** Whether a variable of the environment holds several, separated by blanks. */
+  readonly isList?: true;
   /** Whether it means something to a single run alone, and no environment or configuration file sets it. */
   readonly isFlagOnly?: true;
 }
@@ -191,12 +193,14 @@ export const OPTIONS = {
     flags: '--peer <host:port>',
     help: 'a peer to try beside those found; repeatable',
     parse: value.hostPorts,
+    isList: true,
   },
   tracker: {
     group: 'Peers',
     flags: '--tracker <url>',
     help: 'a tracker to ask, before those of the torrent; repeatable',
     parse: value.trackers,
+    isList: true,
   },
   trackers: { group: 'Peers', flags: '--no-trackers', help: "leave out the torrent's own trackers" },
   dht: { group: 'Peers', flags: '--no-dht', help: 'do without the DHT' },
@@ -214,6 +218,7 @@ export const OPTIONS = {
     flags: '--dht-bootstrap <host:port>',
     help: 'a node to enter the DHT by, instead of the public ones; repeatable',
     parse: value.hostPorts,
+    isList: true,
   },
   view: {
     group: 'Output',

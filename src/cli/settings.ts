@@ -19,19 +19,39 @@ export interface Setting {
 
 export type Settings = ReadonlyMap<string, Setting>;
 
+const PREFIX = 'TORRENT_DL_';
+
 /** Nothing that a person writes is near that size. */
 const MOST_LENGTH = 1024 * 1024;
 
-/** What the environment sets of `table`: `TORRENT_DL_OUT` and so on. An empty value is as if it were not there. */
+/**
+ * What the environment sets of `table`: `TORRENT_DL_OUT` and so on. An empty value is as if it were not there.
+ * @throws {SettingError} which names the variable; also of one that is no setting of downloads
+ */
 export function readEnvironment(table: OptionTable, env: NodeJS.ProcessEnv): Settings {
   const settings = new Map<string, Setting>();
-  for (const [key, spec] of Object.entries(table)) {
-    const name = variableOf(key);
-    const text = env[name];
-    if (!isSettable(key, spec) || text === undefined || text === '') continue;
-    settings.set(key, { value: readValue(spec, text, undefined, `environment variable ${name}`), words: [text] });
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(PREFIX) || text === undefined || text === '') continue;
+    const key = KEYS.get(name.slice(PREFIX.length).toLowerCase().replaceAll('_', '-'));
+    if (key === undefined)
+      throw new SettingError(`environment variable ${name}: there is no such setting${hintFor(name)}`);
+    const spec = table[key];
+    if (!spec || !isSettable(key, spec)) continue;
+    const words = spec.isList ? text.trim().split(/\s+/) : [text];
+    const where = `environment variable ${name}`;
+    settings.set(key, {
+      value: words.reduce((value: unknown, word) => readValue(spec, word, value, where), undefined),
+      words,
+    });
   }
   return settings;
+}
+
+/** `TORRENT_DL_NO_DHT` → `; TORRENT_DL_DHT=false does that`. */
+function hintFor(name: string): string {
+  const positive = name.slice(PREFIX.length + 'NO_'.length);
+  const isKnown = name.startsWith(`${PREFIX}NO_`) && KEYS.has(positive.toLowerCase().replaceAll('_', '-'));
+  return isKnown ? `; ${PREFIX}${positive}=false does that` : '';
 }
 
 /** Where the configuration file is (XDG base directories); a variable that is no absolute path is as if it were not there. */
@@ -109,11 +129,6 @@ function readValue({ parse }: OptionSpec, text: string, previous: unknown, where
     if (!(error instanceof InvalidArgumentError)) throw error;
     throw new SettingError(`${where}: ${error.message}`);
   }
-}
-
-/** `maxPeers` → `TORRENT_DL_MAX_PEERS` */
-function variableOf(key: string): string {
-  return `TORRENT_DL_${kebabOf(key).replaceAll('-', '_').toUpperCase()}`;
 }
 
 /**

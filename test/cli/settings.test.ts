@@ -57,6 +57,32 @@ test('a flag is stronger than the environment, that than the file, that than the
   assert.equal(optionsOf(['--dht'])['dht'], true);
 });
 
+test('a variable that is no setting is told of, and what does what it seems to mean', () => {
+  assert.equal(
+    mistake([], { TORRENT_DL_NO_DHT: '1' }),
+    'environment variable TORRENT_DL_NO_DHT: there is no such setting; TORRENT_DL_DHT=false does that',
+  );
+  assert.match(
+    mistake([], { TORRENT_DL_OUTT: 'x' }),
+    /^environment variable TORRENT_DL_OUTT: there is no such setting$/,
+  );
+  assert.match(mistake([], { TORRENT_DL_JSON: '1' }), /TORRENT_DL_JSON: there is no such setting$/);
+  assert.deepEqual(Object.keys(optionsOf(['create'], { TORRENT_DL_OUTT: '' })), []);
+});
+
+test('a variable holds several peers or trackers, separated by blanks', () => {
+  const { peer, tracker } = optionsOf([], {
+    TORRENT_DL_PEER: ' a:1  b:2 ',
+    TORRENT_DL_TRACKER: 'http://t/1 udp://u:2',
+  });
+  assert.deepEqual(peer, [
+    { host: 'a', port: 1 },
+    { host: 'b', port: 2 },
+  ]);
+  assert.deepEqual(tracker, ['http://t/1', 'udp://u:2']);
+  assert.match(mistake([], { TORRENT_DL_PEER: 'a:1 b' }), /^environment variable TORRENT_DL_PEER: /);
+});
+
 test('quiet of the environment gives way to --verbose, and the other way round', () => {
   const { quiet, verbose } = optionsOf(['-v'], { TORRENT_DL_QUIET: 'true' });
   assert.deepEqual([quiet, verbose], [undefined, true]);
