@@ -97,7 +97,7 @@ test('a terminal is no place for a torrent', async (t) => {
 });
 
 test('settings of downloads are none of a new torrent', async () => {
-  const env = { TORRENT_DL_OUT: 'elsewhere', TORRENT_DL_TRACKER: 'http://t.example/', TORRENT_DL_COMMENT: 'x' };
+  const env = { TORRENT_DL_OUT: 'elsewhere', TORRENT_DL_TRACKER: 'http://t.example/', TORRENT_DL_TIMEOUT: '5m' };
   const { code, stdout } = await create(['-o', '-', 'data'], env);
   assert.equal(code, 0);
   assert.doesNotMatch(stdout, /t\.example|comment/);
