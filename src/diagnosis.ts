@@ -20,16 +20,17 @@ export interface PeersDiagnosis {
   readonly known: number;
   readonly banned: number;
   readonly connected: number;
-  /** Of those connected: who has nothing that we lack, who has and chokes us, and who may send and does not. */
+  /** Of those connected: who has nothing that we lack, who has and chokes us, who sends, and who may send and does not. */
   readonly lacking: number;
   readonly choking: number;
+  readonly sending: number;
   readonly silent: number;
   /** Known addresses without a connection, by how the last try ended. */
   readonly unreached: DialOutcomes;
 }
 
 export const NO_PEERS: PeersDiagnosis = {
-  ...{ known: 0, banned: 0, connected: 0, lacking: 0, choking: 0, silent: 0 },
+  ...{ known: 0, banned: 0, connected: 0, lacking: 0, choking: 0, sending: 0, silent: 0 },
   unreached: NO_OUTCOMES,
 };
 

@@ -20,6 +20,8 @@ import type { SourceStatus, TransferTotals } from './tracker/source.js';
 import type { PeerSources } from './tracker/sources.js';
 
 const DEFAULT_MAX_PEERS = 100;
+/** Who brought a block so lately is at it. */
+const SENDING_MS = 10_000;
 
 /** What a swarm needs of its download. */
 export interface SwarmContext {
@@ -196,13 +198,18 @@ export class Swarm implements AsyncDisposable {
     const holders = open.filter(isHolder);
     const offers = this.#resolver && !this.#peers ? this.#resolver.offers : 0;
     const choking = holders.filter((peer) => peer.peerChoking).length;
+    const sinceMs = performance.now() - SENDING_MS;
+    const sends = ({ peerChoking, fetcher }: PeerConnection): boolean =>
+      !peerChoking && fetcher.isUseful && fetcher.lastBlockAtMs > sinceMs;
+    const sending = holders.filter(sends).length;
     return {
       known: this.knownPeers,
       banned: this.bannedPeers,
       connected: this.connectedPeers,
       lacking: this.connectedPeers - holders.length - offers,
       choking,
-      silent: holders.length - choking + offers,
+      sending,
+      silent: holders.length - choking - sending + offers,
       unreached: this.#pool.outcomes(),
     };
   }

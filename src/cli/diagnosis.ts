@@ -28,11 +28,12 @@ function answerOf({ name, state, peers, message }: SourceStatus): string {
 }
 
 function peerCounts({ peers, availability }: Diagnosis): string[] {
-  const { known, banned, connected, lacking, choking, silent, unreached } = peers;
+  const { known, banned, connected, lacking, choking, sending, silent, unreached } = peers;
   const counts = [
     [connected, 'connected'],
     [lacking, availability === undefined ? 'without the metadata' : 'without the missing pieces'],
     [choking, 'choked us'],
+    [sending, 'sending'],
     [silent, 'sent nothing'],
     [unreached.refused, 'refused'],
     [unreached.timedOut, 'timed out'],

@@ -60,6 +60,12 @@ const ROWS: readonly Row[] = [
   { code: 6, when: 'what is there is damaged', line: 'echo other >data.bin; $TD verify x.torrent >report' },
   {
     code: 7,
+    when: 'the time is up though data comes',
+    line: '$TD --timeout 1s --download-limit 100K $SEED x.torrent',
+    says: /^torrent-dl: not done within 1 s; run again to resume\n {2}peers: 1 known, 1 connected, 1 sending\n/,
+  },
+  {
+    code: 7,
     when: 'the time is up',
     line: '$TD --timeout 1s $MUTE x.torrent',
     says: /^torrent-dl: not done within 1 s; run again to resume\n {2}peers: 1 known, 1 connected, 1 sent nothing\n {2}data: all of it exists in the swarm\n$/,

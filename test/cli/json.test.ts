@@ -129,7 +129,7 @@ test('a stall tells its reasons, and so does the error that follows', async () =
   for (const type of ['stall', 'error']) {
     const { peers, availability, idleSeconds } = eventOf(events, type);
     const { unreached, ...connected } = peers as Record<string, unknown>;
-    assert.deepEqual(connected, { known: 2, banned: 0, connected: 1, lacking: 1, choking: 0, silent: 0 });
+    assert.deepEqual(connected, { known: 2, banned: 0, connected: 1, lacking: 1, choking: 0, sending: 0, silent: 0 });
     assert.equal((unreached as Record<string, number>)['refused'], 1);
     assert.equal(availability, 0.0819);
     assert.ok(Number(idleSeconds) >= 1);
