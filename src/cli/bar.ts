@@ -19,6 +19,8 @@ export interface TerminalStream {
 
 const REDRAWS_PER_SECOND = 8;
 const MOST_MAP_ROWS = 4;
+/** A window that is dragged by its edge changes its size more often than that. */
+const STILL_MS = 300;
 /** In these phases pieces come. */
 const MAPPED: ReadonlySet<Phase> = new Set<Phase>(['checking', 'downloading']);
 const CLEAR_BELOW = '\r\x1b[J';
@@ -31,6 +33,9 @@ const CLEAR_RIGHT = '\x1b[K';
  * The cursor rests in the first column of the first line. Whatever a terminal does to lines when its window narrows, the
  * cursor stays where its line begins, so `CLEAR_BELOW` removes all of them; and as neither cursor nor line wrap are ever
  * switched off, nothing is left to restore if the process is killed.
+ *
+ * While the window is being resized nothing is drawn: some terminals move what they rewrap out of the screen's top, where
+ * nobody can clear it, and bring it back when the window widens.
  */
 export class TerminalBlock {
   readonly #terminal: TerminalStream;
@@ -41,7 +46,14 @@ export class TerminalBlock {
   readonly #downloads = new Set<Download>();
   #lines: readonly string[] = []; // what is on the screen now
   #isDrawn = false;
-  readonly #onResize = (): void => void this.#terminal.write(CLEAR_BELOW);
+  /** Runs while the window is being resized. */
+  #stillTimer: NodeJS.Timeout | undefined;
+  readonly #onResize = (): void => {
+    this.#lines = [];
+    this.#terminal.write(CLEAR_BELOW);
+    clearTimeout(this.#stillTimer);
+    this.#stillTimer = setTimeout(() => (this.#stillTimer = undefined), STILL_MS).unref();
+  };
 
   /** With `view` there is a map of its pieces below each line. */
   constructor(terminal: TerminalStream, isUnicode: boolean, view?: PieceView) {
@@ -56,7 +68,7 @@ export class TerminalBlock {
       clearOnComplete: true,
       linewrap: true, // leaves the terminal's setting alone
       format: () => {
-        this.#lines = this.#layout();
+        this.#lines = this.#stillTimer ? [] : this.#layout();
         return this.#lines.join(`${CLEAR_RIGHT}\n`);
       },
     });
@@ -90,6 +102,8 @@ export class TerminalBlock {
     if (!this.#isDrawn) return;
     this.#isDrawn = false;
     this.#terminal.off('resize', this.#onResize);
+    clearTimeout(this.#stillTimer);
+    this.#stillTimer = undefined;
     this.#terminal.write(CLEAR_BELOW);
     this.#bar.stop();
     this.#lines = [];

@@ -95,10 +95,34 @@ test('the bar follows the width at each redraw and clears the old line', () => {
     terminal.columns = 40;
     terminal.emit('resize');
     assert.equal(terminal.take(), '\r^[J');
+    mock.timers.tick(300);
     mock.timers.tick(200);
-    assert.ok(widthOf(terminal.take()) < 40);
+    const narrow = terminal.take();
+    assert.match(narrow, /iso \[/);
+    assert.ok(widthOf(narrow) < 40);
     progress.stop();
     assert.equal(terminal.listenerCount('resize'), 0);
+  });
+});
+
+test('nothing is drawn while the window is being resized, and lines above are', () => {
+  withTimers(() => {
+    const terminal = new FakeTerminal();
+    const progress = show(terminal, 'bar', {});
+    terminal.take();
+    for (let columns = 79; columns > 70; columns--) {
+      terminal.columns = columns;
+      terminal.emit('resize');
+      mock.timers.tick(200);
+    }
+    progress.print('news');
+    const output = terminal.take();
+    assert.doesNotMatch(output, /iso \[/);
+    assert.match(output, /\^\[Jnews\n\r$/);
+    mock.timers.tick(300);
+    mock.timers.tick(200);
+    assert.match(terminal.take(), /iso \[/);
+    progress.stop();
   });
 });
 
