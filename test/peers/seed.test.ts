@@ -38,9 +38,9 @@ test(
       await assertContent(bench.torrent, bench.folder('out'));
       assert.ok(seeder.program.isRunning);
 
-      // whoever gets more than it must have got it from others; the slow seeder alone cannot have sent three copies
+      // The slow seeder alone cannot have sent three copies in that time. Who unchokes whom, and when, makes it 1.2 to 6 MiB.
       const sent = bench.ours.traffic().sent;
-      assert.ok(sent > size / 8, `we sent ${sent} bytes`);
+      assert.ok(sent > size / 16, `we sent ${sent} bytes`);
       ours.kill('SIGTERM');
       await ours.exits(0, 4000);
     });
