@@ -105,6 +105,11 @@ export class ScriptedPeer implements AsyncDisposable {
     this.#converse(net.connect({ port, host, localAddress: this.address.host }), true);
   }
 
+  /** Whether it talks to anybody, or dials. */
+  get isConnected(): boolean {
+    return this.#sockets.size > 0;
+  }
+
   /** Sends bytes to everybody. */
   sendAll(bytes: Uint8Array): void {
     for (const socket of this.#sockets) socket.write(bytes);

@@ -9,12 +9,14 @@ import { decodeMetainfo } from '../../src/metainfo/decode.js';
 import { ScriptedPeer, type Behaviour } from '../helpers/scripted-peer.js';
 import type { MadeTorrent } from '../helpers/torrent.js';
 
-const PEERS = 200;
-const LEAST_RATE = 5_000;
-const MOST_RATE = 60_000;
-const ACT_EVERY_MS = 20;
+/** Bytes per second: slow, so that a download lasts until all of them are there. */
+const LEAST_RATE = 2000;
+const MOST_RATE = 12_000;
+const ACT_EVERY_MS = 10;
+/** The chance that a peer whose turn it is hangs up. */
+const HANG_UP = 0.05;
 
-/** Most are honest; the others come in every hundred as often as here. */
+/** Most are honest; the others come in every hundred as often as here. Every second one lacks a piece, and stays on. */
 const KINDS: Readonly<Partial<Record<Behaviour, number>>> = {
   corrupt: 2,
   'corrupt-some': 2,
@@ -29,21 +31,23 @@ const KINDS: Readonly<Partial<Record<Behaviour, number>>> = {
 const [torrentFile = '', contentFile = '', target = '', port = '', ...addresses] = process.argv.slice(2);
 const torrent = readTorrent();
 const kinds = Object.entries(KINDS).flatMap(([kind, count]) => Array.from({ length: count }, () => kind as Behaviour));
+const allPieces = Array.from({ length: torrent.pieceCount }, (_, index) => index);
 const peers = await Promise.all(
-  Array.from({ length: PEERS }, (_, n) => {
+  addresses.map((host, n) => {
     const rate = LEAST_RATE + ((n * 7919) % (MOST_RATE - LEAST_RATE));
     return ScriptedPeer.open(torrent, {
-      host: addresses[n % addresses.length]!,
+      host,
       rate,
       behaviour: kinds[n % 100] ?? 'honest',
+      pieces: allPieces.filter((index) => n % 2 === 0 || index !== n % torrent.pieceCount),
     });
   }),
 );
 
 for (;;) {
   const peer = peers[Math.floor(Math.random() * peers.length)]!;
-  if (Math.random() < 0.3) peer.hangUp();
-  else peer.dial(Number(port), target);
+  if (!peer.isConnected) peer.dial(Number(port), target);
+  else if (Math.random() < HANG_UP) peer.hangUp();
   await sleep(ACT_EVERY_MS);
 }
 

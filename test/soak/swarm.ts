@@ -17,6 +17,8 @@ import type { Last, Turn } from './embed.js';
 const MIB = 2 ** 20;
 const LENGTH = 64 * MIB;
 const EMBED_PORT = 7000;
+/** Peers of the crowd: each has an address of its own, for few may come from one. */
+const CROWD = 220;
 const SLOTS = 5;
 const ACT_EVERY_MS = 6000;
 const UPLOAD_LIMIT = MIB / 2;
@@ -68,7 +70,7 @@ async function soak(network: Network): Promise<string> {
     ...['--torrent', torrentFile, '--content', content, '--out', path.join(folder, 'embedded')],
     ...['--port', String(EMBED_PORT), '--seconds', String(seconds)],
   ]);
-  const crowd = network.addHost('crowd', 20);
+  const crowd = network.addHost('crowd', CROWD);
   crowd.start(process.execPath, [
     ...['--import', 'tsx', fileURLToPath(new URL('crowd.ts', import.meta.url))],
     ...[torrentFile, content, ours.address, String(EMBED_PORT), ...crowd.addresses],
@@ -91,7 +93,7 @@ async function soak(network: Network): Promise<string> {
       ? PROGRAMS[name].start(slot.host, job).program
       : slot.host.start(process.execPath, [
           ...[EXECUTABLE, torrentFile, '--out', slot.folder, '--seed', '--quiet', '--peer', peer],
-          ...['--no-dht', '--no-lsd'],
+          ...['--no-dht', '--no-lsd', '--upload-limit', String(UPLOAD_LIMIT)],
         ]);
     await Promise.race([embedded.exit, timeout(ACT_EVERY_MS)]);
   }
