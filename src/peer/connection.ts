@@ -12,7 +12,13 @@ import { BlockFetcher } from './fetcher.js';
 import { encodeGreeting } from './greeting.js';
 import { encodeHandshake, HandshakeReader, type Handshake } from './handshake.js';
 import type { HandedOver, Said } from './resolving-connection.js';
-import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, IDLE_TIMEOUT_MS, KEEP_ALIVE_MS } from './timeouts.js';
+import {
+  CONNECT_TIMEOUT_MS,
+  DEBTOR_TIMEOUT_MS,
+  HANDSHAKE_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+} from './timeouts.js';
 import { TalkLimit } from './talk-limit.js';
 import type { LiveTransport, TransportEvents } from './transport.js';
 import { UploadQueue } from './upload.js';
@@ -209,7 +215,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
       return this.close('no handshake');
     }
     if (this.#phase !== 'open') return;
-    if (silence > IDLE_TIMEOUT_MS) return this.close('silent');
+    const isDebtor = this.fetcher.isSnubbed && !this.peerChoking;
+    if (silence > (isDebtor ? DEBTOR_TIMEOUT_MS : IDLE_TIMEOUT_MS)) return this.close('silent');
     if (this.#talk.isExceeded(this.#received - this.fetcher.blockBytes, nowMs))
       return this.close('a flood of messages');
     this.#flushHaves();

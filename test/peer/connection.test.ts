@@ -5,12 +5,18 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import type { Download } from '../../src/api.js';
+import { Bitfield } from '../../src/common/bitfield.js';
 import { downloadHere } from '../helpers/download.js';
 import { decodeMetainfo } from '../../src/metainfo/decode.js';
 import { decodeExtensionHandshake } from '../../src/peer/extension/handshake.js';
 import { decodeMetadataMessage, encodeMetadataRequest } from '../../src/peer/extension/metadata.js';
+import { PeerConnection } from '../../src/peer/connection.js';
 import { encodeHandshake } from '../../src/peer/handshake.js';
 import { encodeExtended, encodeMessage, MESSAGE, REQUEST_LENGTH, writeRequest } from '../../src/peer/wire.js';
+import type { LiveTransport } from '../../src/peer/transport.js';
+import { PieceAssembler } from '../../src/piece/assembler.js';
+import { PiecePicker } from '../../src/piece/picker.js';
+import { Slots } from '../../src/piece/slots.js';
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
 import { makeTorrent, randomBytes, writeContent } from '../helpers/torrent.js';
 import { until } from '../helpers/until.js';
@@ -84,3 +90,61 @@ test('a peer that asks right behind its interest, before it can know of the unch
     socket.destroy();
   }
 });
+
+test('who is silent is hung up on after three minutes, and in less than two when it owes us blocks', () => {
+  for (const [unchokes, seconds] of [
+    [false, 180],
+    [true, 90],
+  ] as const) {
+    const reasons: string[] = [];
+    const connection = openConnection((reason) => reasons.push(reason));
+    const hello = encodeHandshake({ infoHash: torrent.infoHash, peerId: randomBytes('id', 20), supportsDht: false });
+    const bytes = Buffer.concat([
+      hello,
+      encodeMessage(
+        MESSAGE.bitfield,
+        Uint8Array.from({ length: Math.ceil(torrent.pieceCount / 8) }, () => 0),
+      ),
+      encodeMessage(MESSAGE.have, Uint8Array.of(0, 0, 0, 0)),
+      ...(unchokes ? [encodeMessage(MESSAGE.unchoke)] : []),
+    ]);
+    connection.onBytes(bytes, bytes.length);
+    const start = performance.now();
+    let second = 0;
+    while (reasons.length === 0 && second < 1000) connection.tick(start + ++second * 1000);
+    assert.deepEqual(reasons, ['silent']);
+    assert.ok(Math.abs(second - seconds) <= 1, `after ${second} s`);
+  }
+});
+
+/** A connection that somebody made to a download that lacks everything; what it sends is lost. */
+function openConnection(onClose: (reason: string) => void): PeerConnection {
+  const metainfo = decodeMetainfo(torrent.bytes);
+  const none = (): Bitfield => new Bitfield(metainfo.pieceCount);
+  const picker = new PiecePicker(metainfo.pieceCount);
+  const ignore = (): undefined => undefined;
+  const assembler = new PieceAssembler(metainfo, picker, new Slots(metainfo), { onFull: ignore, onGuilty: ignore });
+  const connection: PeerConnection = new PeerConnection(
+    1,
+    {
+      ...{ metainfo, peerId: randomBytes('own id', 20), have: none(), settled: none(), assembler },
+      ...{ reader: { read: () => Promise.reject(new Error('nothing is read')) } },
+      ...{ port: 0, clientName: '', dhtPort: undefined, extensions: [], downloadLimit: undefined },
+      ...{ onHandshake: ignore, onHavesGone: ignore, onHave: ignore, onInterest: ignore, onPort: ignore },
+      ...{ onDhtPort: ignore, onUploaded: ignore, onReadError: ignore, onDuplicate: ignore, onStarving: ignore },
+      ...{ onPayload: ignore, onBlock: ignore },
+      onHaves: ({ have }) => picker.addPeer(have),
+      onClose: (_, reason) => onClose(reason),
+    },
+    performance.now(),
+  );
+  connection.attach({
+    events: connection,
+    address: { host: '192.0.2.1', port: 1 },
+    isIncoming: true,
+    unsentLength: 0,
+    write: ignore,
+    close: ignore,
+  } as unknown as LiveTransport);
+  return connection;
+}
