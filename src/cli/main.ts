@@ -1,5 +1,6 @@
 /** The command line's entry. Loads the engine only for a download, so that `--help` is there at once. */
 import type { Call } from './commands.js';
+import { keepDebugToOurselves } from './debug-names.js';
 import { parseCommandLine, type CommandLine } from './parse.js';
 import { wordsOf } from './system-words.js';
 
@@ -14,6 +15,7 @@ const LINGER_MS = 2000;
 export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', onOutputError);
   process.stderr.on('error', () => undefined); // nobody is left to tell
+  await keepDebugToOurselves();
   process.exitCode = await execute(parseCommandLine(argv));
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }

@@ -10,12 +10,37 @@ export function hideSecrets(url: string): string {
 
 /** Shorter words are everywhere. */
 const SHORTEST_SECRET = 6;
+/** Less of a word at the end of a text that was cut tells nothing. */
+const SHORTEST_PART = 4;
 
-/** A foreign text in which nothing of a URL's path and query stands that could be a passkey: servers like to repeat it. */
-export function hideSecretsOf({ username, password, pathname, searchParams }: URL, text: string): string {
-  const words = [username, password, ...pathname.split('/').map(decodeText), ...searchParams.values()];
-  const secrets = words.filter((word) => word.length >= SHORTEST_SECRET && !/^(announce|scrape)(\.php)?$/.test(word));
-  return secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text);
+/**
+ * A foreign text in which nothing of a URL's login, path and query stands that could be a passkey, in whatever spelling:
+ * servers like to repeat it. The text may have been cut anywhere.
+ */
+export function hideSecretsOf(url: URL, text: string): string {
+  return secretsOf(url).reduce(hideWord, text);
+}
+
+/** Longest first, for one may be a part of another. */
+function secretsOf({ username, password, pathname, search }: URL): readonly string[] {
+  const values = search
+    .slice(1)
+    .split('&')
+    .map((pair) => pair.slice(pair.indexOf('=') + 1));
+  const words = [username, password, ...pathname.split('/'), ...values];
+  const spellings = words.flatMap((word) => [word, decodeText(word), decodeText(word.replaceAll('+', ' '))]);
+  const shown = spellings.flatMap((word) => [word, escapeControl(word)]);
+  return [...new Set(shown)]
+    .filter((word) => word.length >= SHORTEST_SECRET && !/^(announce|scrape)(\.php)?$/.test(word))
+    .sort((one, other) => other.length - one.length);
+}
+
+function hideWord(text: string, secret: string): string {
+  const shown = text.replaceAll(new RegExp(secret.replaceAll(/[^\w\s]/g, '\\$&'), 'gi'), '…');
+  for (let length = secret.length - 1; length >= SHORTEST_PART; length--) {
+    if (shown.endsWith(secret.slice(0, length))) return `${shown.slice(0, -length)}…`;
+  }
+  return shown;
 }
 
 function decodeText(text: string): string {

@@ -182,8 +182,8 @@ export class Announcer implements PeerSource {
   }
 
   #onFailure(tracker: Tracker, error: TrackerError): void {
-    log('%s: %s', tracker.name, error.message);
     tracker.failed(error, this.#clock.now(), this.#random);
+    log('%s', tracker.error?.message); // without what it repeats of its URL
   }
 
   #onReply(tracker: Tracker, reply: AnnounceReply, event: AnnounceEvent | undefined, left: number): void {

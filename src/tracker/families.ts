@@ -1,5 +1,6 @@
 import createDebug from 'debug';
 import { TrackerError } from '../common/errors.js';
+import { hideSecretsOf } from '../common/url.js';
 import type { Announce, AnnounceReply, AnnounceRequest } from './announce.js';
 import { uniquePeers } from './response.js';
 
@@ -40,7 +41,7 @@ export function overBothFamilies(announceOver: AnnounceOver, hasFamilies: (url: 
         return reply;
       } catch (error) {
         if (!(error instanceof TrackerError)) throw error;
-        log('%s over IPv%d: %s', request.url.host, family, error.message);
+        log('%s over IPv%d: %s', request.url.host, family, hideSecretsOf(request.url, error.message));
         return error;
       }
     });

@@ -139,7 +139,7 @@ export class Tracker {
   #errorOf(cause: TrackerError): TrackerError {
     const { code, retryInSeconds } = cause;
     const message = this.#shown(cause.message);
-    const reason = message === cause.message ? cause : new TrackerError(code, message, { cause });
+    const reason = message === cause.message ? cause : new TrackerError(code, message); // causes are shown, too
     return new TrackerError(code, `tracker ${this.name}: ${message}`, { cause: reason, retryInSeconds });
   }
 

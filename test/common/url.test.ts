@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { escapeControl } from '../../src/common/text.js';
 import { hideSecrets, hideSecretsOf, hostOf, isLoopback } from '../../src/common/url.js';
 
 test('a URL in a message shows scheme, host and port only', () => {
@@ -33,4 +34,17 @@ test('what a server repeats of a URL is hidden, and nothing else', () => {
   const url = new URL('http://t.example/pa55key%21/announce.php?uk=s3cret&n=50&x=%zz');
   assert.equal(hideSecretsOf(url, 'unknown pa55key! (s3cret), announce.php 50'), 'unknown … (…), announce.php 50');
   assert.equal(hideSecretsOf(new URL('http://t.example/%zz%zz/announce'), 'no %zz%zz'), 'no …');
+  assert.equal(hideSecretsOf(new URL('http://t.example/announce?S3CRET'), 'no s3cret'), 'no …');
+});
+
+test('a secret is hidden in every spelling, and at the end of a text that was cut', () => {
+  const url = new URL(
+    'http://us%C3%A4r11:pa%24%24wd@t.example/a%2Fb%20c+d/announce?uid=1%2B2+3(4)&k=%00%1b%00%1b%00%1b',
+  );
+  for (const text of ['usär11', 'us%C3%A4r11', 'pa$$wd', 'a/b c+d', 'A%2fB%20C+D', '1%2B2+3(4)', '1+2 3(4)']) {
+    assert.equal(hideSecretsOf(url, `<${text}>`), '<…>');
+  }
+  assert.equal(hideSecretsOf(url, `<${escapeControl('\0\x1b\0\x1b\0\x1b')}>`), '<…>');
+  assert.equal(hideSecretsOf(url, 'no such a/b c'), 'no such …');
+  assert.equal(hideSecretsOf(url, 'no such 1+2 '), 'no such …');
 });

@@ -1,6 +1,5 @@
-/** A machine that is short of everything, and what else stands in the way of a run (THREATS N11, T8, S4, S6). */
+/** A machine that is short of everything, and what else stands in the way of a run (THREATS N11, S4, S6). */
 import assert from 'node:assert/strict';
-import { readFileSync, readlinkSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
@@ -91,36 +90,4 @@ describe('while a download runs', { skip, concurrency: 3 }, () => {
       assert.ok(performance.now() - signalledAt < 3500, 'it took too long');
     });
   }
-
-  test('it listens on one TCP port, and on no other (T8)', async () => {
-    await using world = await World.open();
-    await using peer = await ScriptedPeer.open(torrent, { behaviour: 'stall' });
-    const file = await world.give('a.torrent', torrent.bytes);
-    let pid = 0;
-    const words = [file, '-o', world.out, '--peer', `127.0.0.1:${peer.address.port}`];
-    const ending = world.run(words, { onStart: (started) => (pid = started) });
-    while (peer.requests === 0) await sleep(20);
-    assert.equal(listeningPorts(pid).length, 1);
-    process.kill(pid, 'SIGTERM');
-    await ending;
-  });
 });
-
-/** The TCP ports on which a process listens. */
-function listeningPorts(pid: number): readonly number[] {
-  const inodes = readdirSync(`/proc/${pid}/fd`).map(
-    (fd) => /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1],
-  );
-  const lines = ['tcp', 'tcp6'].flatMap((table) => readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n'));
-  const fields = lines.map((line) => line.trim().split(/\s+/));
-  const listening = fields.filter(([, , , state, , , , , , inode]) => state === '0A' && inodes.includes(inode));
-  return listening.map(([, local = '']) => Number.parseInt(local.split(':')[1] ?? '', 16));
-}
-
-function linkOf(file: string): string {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return ''; // closed meanwhile
-  }
-}

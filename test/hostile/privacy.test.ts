@@ -1,0 +1,142 @@
+/** What a tracker knows its user by, and passwords in URLs, are printed nowhere; and nothing listens beside the peer port. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, test } from 'node:test';
+import { ScriptedPeer } from '../helpers/scripted-peer.js';
+import { makeTorrent, randomBytes } from '../helpers/torrent.js';
+import { fail, hang, openTracker, redirect, say, type Answer } from '../helpers/tracker.js';
+import { watched } from './watched.js';
+import { World } from './world.js';
+
+const skip = process.platform !== 'linux';
+const torrent = makeTorrent(randomBytes('privacy', 60_000));
+
+/** Every part of a tracker's URL may be what it knows its user by, in whatever spelling it repeats it. */
+const LOGIN = 's3cret-user:s3cret-word';
+const PATH = '/s3cret-path/s3cret%20%2B%C3%A4/announce';
+const QUERY = '?passkey=s3cret-query&uid=s3cret%2Fid&more=s3cret+more';
+const SECRET = /s3cret/i;
+
+const repeated = (url = ''): string => {
+  const plain = url.replaceAll(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(`${url} is ${plain}, is not known: ${PATH} ${QUERY} ${LOGIN}`, 'latin1').toString();
+};
+
+const ANSWERS: Readonly<Record<string, Answer>> = {
+  'refuses with an error status and the URL': (request, response) =>
+    fail(403, repeated(request.url))(request, response),
+  'gives the URL as the reason': (request, response) => fail(200, repeated(request.url))(request, response),
+  'warns with the URL': (request, response) =>
+    say(`d8:intervali60e5:peers0:15:warning message${lengthOf(repeated(request.url))}:${repeated(request.url)}e`)(
+      request,
+      response,
+    ),
+  'answers with the URL': (request, response) => say(repeated(request.url))(request, response),
+  'redirects to other secrets': redirect('/s3cret-next/page?uid=s3cret-next'),
+  'redirects to a port that there is not': redirect('http://127.0.0.1:99999/s3cret-next/announce'),
+  'redirects to where nobody is': redirect('http://s3cret:s3cret-pass@127.0.0.1:9/s3cret-next/announce?x=s3cret'),
+  'redirects to another protocol': redirect('gopher://127.0.0.1/s3cret-next'),
+  'hangs up': (_, response) => void response.socket?.destroy(),
+  hangs: hang,
+};
+
+const lengthOf = (text: string): number => Buffer.byteLength(text);
+
+/** All that a user may ask to see. */
+const VOICES: readonly (readonly [words: readonly string[], env: Readonly<Record<string, string>>])[] = [
+  [['--verbose'], { DEBUG: '*' }],
+  [['--json', '--verbose'], {}],
+];
+
+async function assertSilent(source: string | Uint8Array, words: readonly string[], env = {}): Promise<void> {
+  for (const [voice, more] of VOICES) {
+    await using world = await World.open();
+    const operand = typeof source === 'string' ? source : await world.give('a.torrent', source);
+    const args = [operand, '-o', world.out, '--stall-timeout', '2', '--metadata-timeout', '2', ...voice, ...words];
+    // A world would mind the stacks that DEBUG asks for.
+    const quiet = { HOME: world.home, TORRENT_DL_DHT: 'false', TORRENT_DL_LSD: 'false' };
+    const { code, stdout, stderr } = await watched(args, { cwd: world.home, env: { ...quiet, ...more, ...env } });
+    assert.equal(code, 4, stderr);
+    assert.doesNotMatch(stdout + stderr, SECRET, voice.join(' '));
+    assert.match(stdout + stderr, /127\.0\.0\.1|tracker\.invalid/, 'which tracker it was is told');
+  }
+}
+
+describe('passkeys are nowhere to be seen when a tracker', { skip, concurrency: 4 }, () => {
+  for (const [what, answer] of Object.entries(ANSWERS)) {
+    test(what, async () => {
+      await using tracker = await openTracker({ misbehave: () => answer });
+      const url = `http://${LOGIN}@127.0.0.1:${tracker.port}${PATH}${QUERY}`;
+      const torrentOfIt = makeTorrent(randomBytes('privacy', 60_000), { trackers: [[url]] });
+      await assertSilent(torrentOfIt.bytes, []);
+      assert.ok(tracker.announces.length > 0, 'it was never asked');
+    });
+  }
+
+  for (const url of [
+    `http://${LOGIN}@127.0.0.1:9${PATH}${QUERY}`,
+    `udp://127.0.0.1:9${PATH}${QUERY}`,
+    `https://${LOGIN}@127.0.0.1:9${PATH}${QUERY}`,
+  ]) {
+    test(`is not there: ${url.slice(0, 5)}`, async () => {
+      const link = `magnet:?xt=urn:btih:${torrent.infoHash.toString('hex')}&tr=${encodeURIComponent(url)}`;
+      await assertSilent(torrent.bytes, ['--tracker', url]);
+      await assertSilent(link, []);
+    });
+  }
+
+  test('is asked by a proxy with a password', async () => {
+    const proxy = `http://s3cret:s3cret-pass@127.0.0.1:9`;
+    const env = { http_proxy: proxy, HTTP_PROXY: proxy, https_proxy: proxy, no_proxy: '' };
+    for (const scheme of ['http', 'https']) {
+      await assertSilent(torrent.bytes, ['--tracker', `${scheme}://tracker.invalid${PATH}${QUERY}`], env);
+    }
+  });
+});
+
+describe('while it runs, what listens is', { skip, concurrency: 2 }, () => {
+  for (const [what, words, udp] of [
+    ['the peer port, and no other (T8)', [], 0],
+    ['the peer port and, of the same number, that of the DHT', ['--dht', '--dht-bootstrap', '127.0.0.1:9'], 1],
+  ] as const) {
+    test(what, async () => {
+      await using world = await World.open();
+      await using peer = await ScriptedPeer.open(torrent, { behaviour: 'stall' });
+      const file = await world.give('a.torrent', torrent.bytes);
+      let pid = 0;
+      const peerWords = ['--peer', `127.0.0.1:${peer.address.port}`];
+      const ending = world.run([file, '-o', world.out, ...words, ...peerWords], {
+        onStart: (started) => (pid = started),
+      });
+      while (peer.requests === 0) await sleep(20);
+      const tcp = portsOf(pid, ['tcp', 'tcp6'], LISTEN);
+      assert.equal(tcp.size, 1);
+      assert.deepEqual(portsOf(pid, ['udp', 'udp6'], UNCONNECTED), udp === 0 ? new Set() : tcp);
+      process.kill(pid, 'SIGTERM');
+      await ending;
+    });
+  }
+});
+
+/** States of sockets in `/proc/net`. */
+const [LISTEN, UNCONNECTED] = ['0A', '07'];
+
+/** The local ports of a process's sockets that are in this state. */
+function portsOf(pid: number, tables: readonly string[], wanted: string): ReadonlySet<number> {
+  const inodes = readdirSync(`/proc/${pid}/fd`).map(
+    (fd) => /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1],
+  );
+  const lines = tables.flatMap((table) => readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n'));
+  const fields = lines.map((line) => line.trim().split(/\s+/));
+  const found = fields.filter(([, , , state, , , , , , inode]) => state === wanted && inodes.includes(inode));
+  return new Set(found.map(([, local = '']) => Number.parseInt(local.split(':')[1] ?? '', 16)));
+}
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return ''; // closed meanwhile
+  }
+}
