@@ -35,6 +35,9 @@ export class Bucket {
   #filledAt: number;
   /** Bytes to be made up for. */
   #lost = 0;
+  /** Since when those in line wait for the next turns, and when these are due; meaningless while nobody is in line. */
+  #waitingSince = 0;
+  #turnsAt = 0;
   #disarm: (() => void) | undefined;
 
   constructor(perSecond: number, clock: Clock = systemClock) {
@@ -57,7 +60,7 @@ export class Bucket {
   /** Goes to the end of the line; who is in it already keeps its place. */
   wait(waiter: Waiter): void {
     this.#line.add(waiter);
-    this.#disarm ??= this.#arm();
+    this.#arm();
   }
 
   isInLine(waiter: Waiter): boolean {
@@ -77,9 +80,8 @@ export class Bucket {
   /** What was just taken will not come to pass. */
   giveBack(bytes: number): void {
     this.#level = Math.min(this.#level + bytes, Math.max(this.#level, this.#mostSaved));
-    if (!this.#disarm) return;
-    this.#disarm();
-    this.#disarm = this.#arm(); // the next turn may be sooner
+    // The next turns may be sooner now. They are never put off, or who gives back often would keep all others waiting.
+    if (this.#disarm && this.#nextTurns() < this.#turnsAt) this.#schedule();
   }
 
   /** The same of what was taken long ago: bit by bit, for all of it at once would be a burst. */
@@ -102,10 +104,23 @@ export class Bucket {
     this.#filledAt = now;
   }
 
-  /** Turns begin once there is something to take. */
-  #arm(): () => void {
-    const paidOffMs = Math.ceil((-this.#level * 1000) / this.perSecond) + 1 - (this.#clock.now() - this.#filledAt);
-    return this.#clock.after(Math.max(TURN_MS, paidOffMs), () => this.#giveTurns());
+  /** Sees to it that there will be turns. */
+  #arm(): void {
+    if (this.#disarm) return;
+    this.#waitingSince = this.#clock.now();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#disarm?.();
+    this.#turnsAt = this.#nextTurns();
+    this.#disarm = this.#clock.after(Math.max(0, this.#turnsAt - this.#clock.now()), () => this.#giveTurns());
+  }
+
+  /** Turns begin once there is something to take, and not before somebody has waited for a moment. */
+  #nextTurns(): number {
+    const paidOffMs = Math.ceil((-this.#level * 1000) / this.perSecond) + 1;
+    return Math.max(this.#waitingSince + TURN_MS, this.#filledAt + paidOffMs);
   }
 
   #giveTurns(): void {
@@ -117,6 +132,6 @@ export class Bucket {
       if (this.#line.delete(waiter)) waiter.onTurn(share, this.#filledAt); // which may put it in line again, at the end
     }
     this.#level = Math.min(this.#level, this.#mostSaved);
-    if (this.#line.size > 0) this.#disarm ??= this.#arm();
+    if (this.#line.size > 0) this.#arm();
   }
 }

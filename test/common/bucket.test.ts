@@ -176,3 +176,14 @@ test('whoever takes as much as it is told, and whenever: the rate holds', () =>
     ),
     { numRuns: 30 },
   ));
+
+test('who gives back again and again, be it nothing, does not put off the turns of others', async () => {
+  const clock = new FakeClock();
+  const bucket = new Bucket(10 * BLOCK, clock);
+  const taker = new Taker(bucket, clock);
+  for (let ms = 0; ms < 2000; ms += 10) {
+    bucket.giveBack(0); // as when a peer that owes nothing chokes us, or hangs up
+    await clock.advance(10);
+  }
+  assert.ok(taker.takenAt.length >= 18, `${taker.takenAt.length} blocks in 2 s`);
+});
