@@ -58,7 +58,7 @@ export async function openSources(
   if (tiers.length > 0) {
     const needsUdp = tiers.flat().some((url) => /^udp:/i.test(url));
     const udp = needsUdp ? await session.udp() : undefined;
-    sources.add(Announcer.open({ ...discovery, ...(udp && { udp }), tiers }));
+    sources.add(Announcer.open({ ...discovery, ...(udp && { udp }), tiers, chosen: trackers }));
   }
   if (isPrivate) return sources;
   const node = dht ? await session.dht() : undefined;

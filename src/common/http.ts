@@ -18,6 +18,8 @@ export interface HttpLimits {
   readonly signal?: AbortSignal;
   /** Connects over this IP family only; not for requests that a proxy makes. Default: whichever leads there. */
   readonly family?: 4 | 6 | undefined;
+  /** Whether `url` itself may be in the local network. Default true. */
+  readonly mayBeLocal?: boolean | undefined;
 }
 
 export interface HttpAnswer {
@@ -30,10 +32,11 @@ export interface HttpAnswer {
 /**
  * Gets `url` (http or https; byte for byte as it stands), with the proxies of the environment except for loopback hosts.
  * Follows up to 5 redirects, but never from a public host into the local network, where the reader of a torrent could
- * otherwise be made to call services that trust him. Any status is an answer.
+ * otherwise be made to call services that trust him. Certificates are always verified. Any status is an answer.
  * @throws {HttpError} when nobody answers in time, too much is answered, or a redirect leads astray
  */
-export async function httpGet(url: URL, { maxLength, timeoutMs, signal, family }: HttpLimits): Promise<HttpAnswer> {
+export async function httpGet(url: URL, limits: HttpLimits): Promise<HttpAnswer> {
+  const { maxLength, timeoutMs, signal, family, mayBeLocal } = limits;
   const abort = new AbortController();
   const stop = (): void => {
     abort.abort();
@@ -45,7 +48,8 @@ export async function httpGet(url: URL, { maxLength, timeoutMs, signal, family }
     abort.abort(late);
   }, timeoutMs);
   try {
-    return await follow(url, { maxContentLength: maxLength, signal: abort.signal, ...(family && { family }) });
+    const guard = new LocalGuard({ signal: abort.signal, mayBeginLocal: mayBeLocal });
+    return await follow(url, guard, { maxContentLength: maxLength, signal: abort.signal, ...(family && { family }) });
   } catch (error) {
     if (error instanceof HttpError) throw error;
     if (abort.signal.reason === late) throw late;
@@ -56,7 +60,7 @@ export async function httpGet(url: URL, { maxLength, timeoutMs, signal, family }
   }
 }
 
-async function follow(first: URL, limits: AxiosRequestConfig): Promise<HttpAnswer> {
+async function follow(first: URL, guard: LocalGuard, limits: AxiosRequestConfig): Promise<HttpAnswer> {
   // these take a quarter of a second, so not before they are needed
   const [{ default: axios }, http, https] = await Promise.all([
     import('axios'),
@@ -64,8 +68,8 @@ async function follow(first: URL, limits: AxiosRequestConfig): Promise<HttpAnswe
     import('node:https'),
   ]);
   // Node's own agents would use a connection again that a server closes without saying so, as opentracker does
-  const agents = { httpAgent: new http.Agent(), httpsAgent: new https.Agent() };
-  const guard = new LocalGuard(limits.signal as AbortSignal);
+  // and NODE_TLS_REJECT_UNAUTHORIZED, which somebody set for another program, has no say in what is asked of strangers
+  const agents = { httpAgent: new http.Agent(), httpsAgent: new https.Agent({ rejectUnauthorized: true }) };
   let url = first;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     guard.check(url);

@@ -7,6 +7,8 @@ export type AnnounceEvent = 'started' | 'completed' | 'stopped';
 export interface AnnounceRequest {
   /** The announce URL, checked. */
   readonly url: URL;
+  /** The user himself named this tracker, so it may be any service of the local network. */
+  readonly isChosen?: boolean;
   readonly infoHash: Uint8Array;
   readonly peerId: Uint8Array;
   /** Eight hex digits that stay the same when our address changes. */

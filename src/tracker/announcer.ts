@@ -30,6 +30,8 @@ const MAX_TIMER_MS = 3_600_000;
 export interface AnnouncerOptions {
   /** Announce URLs by tier (BEP 12), as in `Metainfo.trackers`. */
   readonly tiers: readonly (readonly string[])[];
+  /** Those of them that the user himself named: nobody else may send us to any service of the local network. */
+  readonly chosen?: readonly string[];
   /** 20 bytes. */
   readonly infoHash: Uint8Array;
   /** 20 bytes. */
@@ -165,15 +167,14 @@ export class Announcer implements PeerSource {
   async #announce(tracker: Tracker, event: AnnounceEvent | undefined, limits: AnnounceLimits): Promise<void> {
     const { target, host, trackerId } = tracker;
     if (!target) bug(`announce to ${tracker.name}`);
-    const { infoHash, peerId, port } = this.#options;
+    const { infoHash, peerId, port, chosen = [] } = this.#options;
     const totals = this.#options.totals();
     const numWant = event === 'stopped' ? 0 : NUM_WANT;
+    const self = { infoHash, peerId, key: this.#key, port: port(), totals };
+    const isChosen = chosen.includes(tracker.url);
     this.#pace.note(host, this.#clock.now());
     const outcome = await target
-      .announce(
-        { url: target.url, infoHash, peerId, key: this.#key, port: port(), totals, event, numWant, trackerId },
-        limits,
-      )
+      .announce({ url: target.url, isChosen, ...self, event, numWant, trackerId }, limits)
       .catch(trackerErrorOf);
     tracker.asking = undefined;
     if (!(outcome instanceof TrackerError)) this.#onReply(tracker, outcome, event, totals.left);

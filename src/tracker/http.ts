@@ -13,11 +13,17 @@ interface TrackerLimits {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly family?: Family | undefined;
+  readonly mayBeLocal?: boolean | undefined;
 }
 
+/** How trackers' URLs end; a torrent can name whatever it likes, and a GET may do harm in the local network. */
+const ANNOUNCE_PATH = /\/announce[^/]*$/i;
+
 /** Announces over HTTP or HTTPS (BEP 3, 7, 23). */
-export const announceOverHttp = async (request: AnnounceRequest, limits: TrackerLimits): Promise<AnnounceReply> =>
-  parseAnnounceReply(await askOverHttp(announceUrl(request), limits));
+export async function announceOverHttp(request: AnnounceRequest, limits: TrackerLimits): Promise<AnnounceReply> {
+  const mayBeLocal = request.isChosen === true || ANNOUNCE_PATH.test(request.url.pathname);
+  return parseAnnounceReply(await askOverHttp(announceUrl(request), { ...limits, mayBeLocal }));
+}
 
 /** Whether a tracker can be asked over a family of our choice: not when it is given by address, nor through a proxy. */
 export function hasFamilies(url: URL): boolean {

@@ -18,6 +18,8 @@ export interface Asking {
 
 /** What is known about one tracker. All times are of the announcer's clock, in ms. */
 export class Tracker {
+  /** As it was given. */
+  readonly url: string;
   /** Fit for the user's eyes. */
   readonly name: string;
   readonly host: string;
@@ -41,6 +43,7 @@ export class Tracker {
   #failures = 0; // in a row
 
   constructor(url: string, protocols: Readonly<Record<string, Announce>>) {
+    this.url = url;
     this.name = hideSecrets(url);
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
     this.host = parsed?.host ?? '';

@@ -28,7 +28,7 @@ test('from a list of bad trackers to the one that works, and through its life', 
   await using lost = await openTracker({ misbehave: () => redirect('file:///etc/passwd') });
   await using chatty = await openTracker({ misbehave: () => say('<html></html>') });
   const tiers = [
-    ['udp://127.0.0.1:1/announce', 'http://127.0.0.1:1/?s3cret'],
+    ['udp://127.0.0.1:1/announce', 'http://127.0.0.1:1/announce?s3cret'],
     [refusing.url],
     [lost.url],
     [chatty.url],

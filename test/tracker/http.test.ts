@@ -234,6 +234,19 @@ test('a public tracker may not redirect into the local network', async () => {
   assert.equal(local.announces.length, 0);
 });
 
+test('in the local network only what looks like a tracker is asked, unless the user named it', async () => {
+  await using local = await openTracker();
+  const origin = `http://127.0.0.1:${local.port}`;
+  for (const path of ['/', '/reboot?now=1', '/announcements/delete', '/x/announce/delete']) {
+    const error = await failureOf(announce(`${origin}${path}`));
+    assert.match(error.message, /^not asked: it is in the local network/, path);
+  }
+  assert.equal(local.announces.length, 0);
+  for (const path of ['/announce', '/pa55/announce.php?x=1']) await announce(`${origin}${path}`);
+  await announce(`${origin}/announce/odd`, 5000, { isChosen: true });
+  assert.equal(local.announces.length, 3);
+});
+
 test('a refusal under an error status says why', async () => {
   for (const status of [400, 404, 500]) {
     const error = await failureWhen(tracker.fail(status, 'unregistered torrent', { 'retry in': 7 }));
@@ -327,7 +340,13 @@ test('nobody there, nobody known, and somebody who does not speak HTTP', async (
   const server = createServer((socket) => socket.resume().end('220 smtp ready\r\n\r\n'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  assert.equal((await failureOf(announce(`http://127.0.0.1:${port}/?${PASSKEY}`))).message, 'the answer is not HTTP');
+  assert.equal(
+    (await failureOf(announce(`http://127.0.0.1:${port}/announce?${PASSKEY}`))).message,
+    'the answer is not HTTP',
+  );
   await new Promise((resolve) => server.close(resolve));
-  assert.equal((await failureOf(announce(`http://127.0.0.1:${port}/?${PASSKEY}`))).message, 'connection refused');
+  assert.equal(
+    (await failureOf(announce(`http://127.0.0.1:${port}/announce?${PASSKEY}`))).message,
+    'connection refused',
+  );
 });
