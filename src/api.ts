@@ -140,7 +140,10 @@ export interface DownloadStats {
   readonly sources: readonly SourceStatus[];
 }
 
-/** One running download. Closing it says goodbye to peers and trackers (within 3 s) and saves the resume state. */
+/**
+ * One running download. Closing it says goodbye to peers and trackers (within 3 s) and saves the resume state; it rejects
+ * when something cannot be closed, unless the download has failed already.
+ */
 export interface Download extends AsyncDisposable {
   /** What is downloaded, with its files where they are written; undefined until it was read. */
   readonly metainfo: Metainfo | undefined;

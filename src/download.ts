@@ -151,7 +151,12 @@ class TorrentDownload implements Download {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop('stopped', abortError());
-    await this.#close();
+    try {
+      await this.#close();
+    } catch (error) {
+      if (this.#phase !== 'failed') throw error;
+      log('closing after that failed, too: %o', error); // `done` or `ended` has told why; `await using` would hide it
+    }
   }
 
   /** Closes everything, once. @throws the first error */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -304,4 +304,20 @@ test('files that hold something else are told of before they are overwritten', (
     assert.deepEqual(notices, [`"${path.join(place, 'two.bin')}" holds other data, which is overwritten`]);
     await fetch(torrent, out, { onNotice });
     assert.equal(notices.length, 1);
+  }));
+
+test('what ended a download is not hidden by what goes wrong when it is closed', () =>
+  inTempFolder(async (folder) => {
+    const run = async (name: string, options: DownloadOptions): Promise<void> => {
+      const out = path.join(folder, name);
+      await using running = downloadHere(sample().bytes, { out, ...options });
+      await until(() => running.stats().phase === 'downloading');
+      const state = path.join(out, '.torrent-dl');
+      const lock = (await readdir(state)).find((file) => file.endsWith('.lock'))!;
+      await rm(path.join(state, lock));
+      await mkdir(path.join(state, lock)); // cannot be removed as a file: as if the disk had gone
+      if (options.timeoutMs !== undefined) await running.done;
+    };
+    await assert.rejects(run('stopped', {}), { code: 'ERR_DISK', message: /^cannot remove / });
+    await assert.rejects(run('failed', { timeoutMs: 500 }), { code: 'ERR_TIMEOUT' });
   }));

@@ -60,8 +60,13 @@ export class FileLock implements AsyncDisposable {
     return other && lockedError(out, other);
   }
 
+  /** Gives the names free. @throws {DiskError} */
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#file, { force: true });
+    try {
+      await rm(this.#file, { force: true });
+    } catch (error) {
+      throw diskError('remove', this.#file, error);
+    }
   }
 
   /** Others see it with all its names or not at all. */
@@ -99,7 +104,7 @@ async function findOther(folder: string, names: ReadonlySet<string>, own?: strin
     if (isAlive(owner)) {
       const name = file.endsWith('.new') ? undefined : await findName(place, names);
       if (name !== undefined) return { owner, name };
-    } else if (own !== undefined) await rm(place, { force: true });
+    } else if (own !== undefined) await rm(place, { force: true }).catch(() => undefined); // it harms nobody
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -92,4 +92,17 @@ test('of several names one that is taken is enough, and nothing is left of the t
   await (await FileLock.acquire(out, ['c', 'd']))[Symbol.asyncDispose]();
   await lock[Symbol.asyncDispose]();
   await (await FileLock.acquire(out, ['c', 'b']))[Symbol.asyncDispose]();
+});
+
+test('a lock that cannot be given free says which file stays', async (t) => {
+  const out = await temporaryFolder(t);
+  await mkdir(path.join(out, '.torrent-dl'));
+  const lock = await FileLock.acquire(out, ['name']);
+  const [file] = await readdir(path.join(out, '.torrent-dl'));
+  const place = path.join(out, '.torrent-dl', file!);
+  await rm(place);
+  await mkdir(place);
+  await assert.rejects(lock[Symbol.asyncDispose](), (error) => {
+    return error instanceof DiskError && error.message.startsWith(`cannot remove "${place}"`);
+  });
 });
