@@ -96,7 +96,6 @@ export class FileWriter implements PieceSink {
       (slot, index) => this.write(slot, index),
       (error) => void this.#tellOfRoom(error),
     );
-    this.#closers.defer(() => this.#withoutRoom?.close());
   }
 
   /**
@@ -196,6 +195,7 @@ export class FileWriter implements PieceSink {
   /** Waits for pending pieces, saves what changed, closes all files and gives the place free. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#withoutRoom?.close(); // or it would hand pieces to threads that know the torrent no more
     try {
       await this.#state.idle(); // a save under way keeps the lock, and may leave something to tell
       if (this.#state.isChanged) await this.save(this.#have, { sync: false });

@@ -6,7 +6,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { DiskError } from '../../src/common/errors.js';
+import { diskError, systemError } from '../../src/file/disk-error.js';
 import { FileReader } from '../../src/file/reader.js';
+import type { JobOwner } from '../../src/file/threads.js';
+import { FileWriter } from '../../src/file/writer.js';
 import { Bench, bytesOf, make, openThreads, temporaryDisk, temporaryFolder, readBlock } from './helpers.js';
 
 const MIXED = [
@@ -313,4 +316,32 @@ test('a file that nobody may write to is told of', async (t) => {
     spawnSync('chattr', ['-i', path.join(out, 't')]);
     await chmod(path.join(out, 't'), 0o600);
   }
+});
+
+test('a piece without room is not tried once the threads were told to forget the torrent', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const threads = openThreads(t);
+  const written: number[] = [];
+  let owner: JobOwner | undefined;
+  t.mock.method(threads, 'add', (_: unknown, given: JobOwner) => {
+    owner = given;
+    return 1;
+  });
+  t.mock.method(threads, 'write', (_: number, slot: number) => written.push(slot));
+  t.mock.method(threads, 'remove', () => {
+    t.mock.timers.tick(60_000); // a busy thread
+    return Promise.resolve();
+  });
+  const { metainfo } = make(16_384);
+  const onPiece = (): void => assert.fail('it is neither right nor wrong');
+  const options = { threads, memory: new SharedArrayBuffer(16_384), slotLength: 16_384, onPiece };
+  const writer = await FileWriter.open(metainfo, await temporaryFolder(t), { ...options, onDiskFull: 'wait' });
+  writer.write(0, 0);
+  owner!.onWritten(0, 0, diskError('write', 't', systemError('ENOSPC', 't')));
+  assert.ok(writer.isWaitingForRoom);
+  t.mock.timers.tick(2000);
+  owner!.onWritten(0, 0, diskError('write', 't', systemError('ENOSPC', 't')));
+  assert.deepEqual(written, [0, 0]);
+  await writer[Symbol.asyncDispose]();
+  assert.deepEqual(written, [0, 0]);
 });
