@@ -8,15 +8,15 @@ import { escapeControl, hideSecrets, UsageError } from '../index.js';
 const MAX_TORRENT_LENGTH = 256 * 2 ** 20;
 const MAX_LIST_LENGTH = 16 * 2 ** 20;
 
-/** The torrent as the user named it, fit for a log: of a URL the server, of a magnet link the info hash. */
+/** The torrent as the user named it, fit for a log: of a URL the server, of a magnet link the info hashes. */
 export function withoutSecrets(source: string): string {
-  if (/^https?:/i.test(source)) return hideSecrets(source);
-  const link = /^magnet:\?(.*)$/is.exec(source);
-  if (!link) return source;
-  return `magnet:?${new URLSearchParams(link[1])
-    .getAll('xt')
-    .map((topic) => `xt=${topic}`)
-    .join('&')}`;
+  const text = source.trim(); // as the library takes it
+  if (/^https?:/i.test(text)) return hideSecrets(text);
+  if (!/^magnet:/i.test(text)) return source;
+  const topics = [...new URLSearchParams(text.replace(/^[^?]*/, ''))]
+    .filter(([key, value]) => /^(?:amp;)?xt(?:\.\d+)?$/i.test(key) && /^urn:[a-z0-9]+:[a-z0-9]+$/i.test(value))
+    .map(([, topic]) => `xt=${topic}`);
+  return `magnet:?${topics.join('&')}`;
 }
 
 /** The whole of `stdin`. @throws {UsageError} when it is a terminal or too long */

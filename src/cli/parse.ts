@@ -192,10 +192,11 @@ function mistake(message: string): Mistake {
   return { kind: 'mistake', message };
 }
 
-/** Commander's message as one of ours: lower case, one line. */
+/** Commander's message as one of ours: lower case, one line, and of a URL, which may hold a passkey, only the scheme. */
 function reword({ message }: CommanderError): string {
   return message
     .replace(/^error: /, '')
+    .replace(/(:\/\/|magnet:).*(?=')/is, '$1…')
     .replace(' is invalid. ', ': ')
     .replaceAll('\n', ' ');
 }

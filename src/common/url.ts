@@ -1,11 +1,16 @@
 import { isIP } from 'node:net';
 import { escapeControl } from './text.js';
 
-/** A URL fit for messages: scheme, host and port; path and query, where passkeys stand, are `…`. */
+/**
+ * A URL fit for messages: scheme, host and port; path and query, where passkeys stand, are `…`. So is the host when it may
+ * be a part of a password with a slash in it.
+ */
 export function hideSecrets(url: string): string {
-  const match = /^\s*([a-z][a-z0-9+.-]*):\/\/(?:[^/?#]*@)?([^/?#]*)/i.exec(url);
+  const match = /^\s*([a-z][a-z0-9+.-]*):\/\/(?:[^/\\?#]*@)?([^/\\?#]*)/i.exec(url);
   if (!match) return '(not a URL)';
-  return escapeControl(`${match[1]!.toLowerCase()}://${match[2]!.slice(0, 100)}/…`);
+  const [, scheme, host] = match as unknown as [string, string, string];
+  const isHost = /^(?:\[[\da-f:.]*\]|[^:[\]]*)(?::\d*)?$/i.test(host);
+  return escapeControl(`${scheme.toLowerCase()}://${isHost ? `${host.slice(0, 100)}/` : ''}…`);
 }
 
 /** Shorter words are everywhere. */

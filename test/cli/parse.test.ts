@@ -218,3 +218,13 @@ test('trackers and bootstrap nodes add up, and a tracker is an announce URL', ()
   );
   assert.match(mistake('--tracker', 'wss://x', 'x.torrent'), /not an http, https or udp URL/);
 });
+
+test('a mistake tells of a URL the scheme only, for it may hold a passkey', () => {
+  assert.equal(
+    mistake('--tracker', "wss://user:s3cret'@x/s3cret", 'x.torrent'),
+    "option '--tracker <url>' argument 'wss://…': not an http, https or udp URL",
+  );
+  for (const words of ['--trackerr=http://x/s3cret', '--peer=MAGNET:?tr=s3cret', '--tracker=http://u:s3cret/@x/']) {
+    assert.doesNotMatch(mistake(words, 'x.torrent'), /s3cret/);
+  }
+});

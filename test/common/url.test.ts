@@ -10,6 +10,9 @@ test('a URL in a message shows scheme, host and port only', () => {
   assert.equal(hideSecrets('http://t.example?s3cret'), 'http://t.example/…');
   assert.equal(hideSecrets('http://t.example:99999/s3cret'), 'http://t.example:99999/…');
   assert.equal(hideSecrets('UDP://[2001:db8::1]:80/s3cret'), 'udp://[2001:db8::1]:80/…');
+  assert.equal(hideSecrets('http:\\\\t.example\\s3cret'), '(not a URL)');
+  assert.equal(hideSecrets('http://t.example\\s3cret\\x@y/'), 'http://t.example/…');
+  assert.equal(hideSecrets('http://user:s3cret/word@t.example/'), 'http://…');
   assert.equal(hideSecrets('s3cret'), '(not a URL)');
 });
 
