@@ -336,6 +336,7 @@ class TorrentDownload implements Download {
   }
 
   #complete(): void {
+    if (this.#hasEnded()) return; // all is being closed: the next run finds it complete
     if (this.#phase === 'downloading' && this.#tally.have.isFull) this.#swarm?.completed();
     this.#setPhase('seeding');
     this.#swarm?.peers?.dropSeeds();

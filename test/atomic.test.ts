@@ -4,9 +4,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import type { Download, DownloadOptions } from '../src/api.js';
+import type { Download, DownloadOptions, FinishedFile } from '../src/api.js';
 import { rootOf } from '../src/file/staged-files.js';
 import { decodeMetainfo } from '../src/metainfo/decode.js';
+import { Session } from '../src/session.js';
 import { downloadHere } from './helpers/download.js';
 import { ScriptedPeer } from './helpers/scripted-peer.js';
 import { contentFiles, makeTorrent, randomBytes, writeContent, type MadeTorrent } from './helpers/torrent.js';
@@ -101,6 +102,31 @@ for (const torrent of [single, several]) {
       assert.ok(running.stats().uploaded >= torrent.totalLength);
     }));
 }
+
+test('a piece that is the last and comes from the disk after the stop moves nothing: that is for the next run', (t) =>
+  inTempFolder(async (out) => {
+    await using seed = await ScriptedPeer.open(single);
+    await using session = await Session.open();
+    const write = session.threads.write.bind(session.threads);
+    let writeLast: (() => void) | undefined;
+    const hold = (id: number, slot: number, index: number): void => {
+      if (index === single.pieceCount - 1) writeLast = () => write(id, slot, index);
+      else write(id, slot, index);
+    };
+    const { mock } = t.mock.method(session.threads, 'write', hold);
+    const told: number[] = [];
+    const onFile = ({ index }: FinishedFile): void => void told.push(index);
+    const running = start(single, out, { session, peers: [seed.address], onFile });
+    await until(() => writeLast !== undefined && running.stats().havePieces === single.pieceCount - 1);
+    const closed = running[Symbol.asyncDispose]();
+    writeLast!();
+    await closed;
+    mock.restore();
+    await using again = start(single, out, { session });
+    await again.done;
+    await assertInPlace(single, out);
+    assert.deepEqual(told, []);
+  }));
 
 test('whatever is in the way stays as it is, and nobody is dialled', () =>
   inTempFolder(async (folder) => {
