@@ -149,6 +149,7 @@ class Conversation {
   #metadataId = 0;
   #input = Buffer.alloc(0);
   #isOpen = false;
+  #isStuck = false;
   #queue: { index: number; begin: number; length: number }[] = [];
   #allowance = 0;
 
@@ -279,7 +280,7 @@ class Conversation {
 
   #serve(most: number): void {
     const { behaviour } = this.options;
-    if (behaviour === 'stall' || behaviour === 'never-unchoke') return;
+    if (behaviour === 'stall' || behaviour === 'never-unchoke' || this.#isStuck) return;
     let left = most;
     while (this.#queue[0] && this.#queue[0].length <= left) {
       const { index, begin, length } = this.#queue.shift()!;
@@ -294,7 +295,7 @@ class Conversation {
       const bytes = message(7, Buffer.concat([head, block]));
       if (behaviour === 'stall-in-block') {
         this.socket.write(bytes.subarray(0, 1000));
-        this.#queue = [];
+        this.#isStuck = true; // another thousand bytes for each request would be a whole block some time
         return;
       }
       this.socket.write(bytes);
