@@ -1,7 +1,8 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { DiskError } from '../common/errors.js';
 import { diskError } from './disk-error.js';
 import { JOB, JobRing, RESULT } from './job-ring.js';
+import { openWorker } from './open-worker.js';
 import type { ControlMessage, ThreadMessage } from './worker.js';
 
 /** A job's end: a number of `RESULT`, or why it failed. */
@@ -27,7 +28,7 @@ export class DiskThread {
 
   constructor(onAnswer: (kind: number, torrent: number, a: number, b: number, answer: Answer) => void) {
     this.#onAnswer = onAnswer;
-    this.#worker = openWorker(this.#ring.memory);
+    this.#worker = openWorker('worker', this.#ring.memory);
     this.#worker.on('message', (message: ThreadMessage) => this.#onMessage(message));
     this.#worker.on('error', (error) => this.#die(error));
     this.#exited = new Promise((resolve) => this.#worker.on('exit', resolve));
@@ -124,17 +125,15 @@ export class DiskThread {
   #die(cause: Error): void {
     if (this.#death) return;
     this.#drain();
-    this.#death = new DiskError('ERR_DISK_THREAD', `a disk thread died: ${cause.message}`, { cause });
+    this.#death = deathOf(cause);
     while (this.#ring.hasJobs) this.#take(this.#death);
   }
 }
 
-/** Starts `worker.ts`; from sources, as tests do, its loader has to be set up in the thread first. */
-function openWorker(memory: SharedArrayBuffer): Worker {
-  const isSource = import.meta.url.endsWith('.ts');
-  const file = new URL(isSource ? './worker.ts' : './worker.js', import.meta.url);
-  if (!isSource) return new Worker(file, { workerData: memory, execArgv: [] });
-  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const script = `import { register } from ${loader}; register(); await import(${JSON.stringify(file.href)});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), { workerData: memory });
+/** A thread that cannot even start has its reason in words only. */
+function deathOf(cause: Error): DiskError {
+  const isShortOfFiles = /\bE[MN]FILE\b/.test(cause.message);
+  const why = isShortOfFiles ? 'too many open files' : cause.message;
+  const code = isShortOfFiles ? 'ERR_TOO_MANY_FILES' : 'ERR_DISK_THREAD';
+  return new DiskError(code, `a disk thread died: ${why}`, { cause });
 }

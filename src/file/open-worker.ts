@@ -9,6 +9,7 @@ export function openWorker(name: string, workerData: unknown): Worker {
   const file = new URL(`./${name}${isSource ? '.ts' : '.js'}`, import.meta.url);
   if (!isSource) return new Worker(file, { workerData, execArgv: [] });
   const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const script = `import { register } from ${loader}; register(); await import(${JSON.stringify(file.href)});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), { workerData });
+  // A URL of `data:` in its place would be more than the coverage of newer Node versions understands.
+  const script = `import(${loader}).then(({ register }) => (register(), import(${JSON.stringify(file.href)})))`;
+  return new Worker(script, { eval: true, workerData });
 }
