@@ -6,6 +6,7 @@ import type { Download, DownloadOptions, DownloadStats, Notice } from './api.js'
 import { availabilityOf, NO_PEERS, type Diagnosis } from './diagnosis.js';
 import { Closers } from './common/closers.js';
 import { bug, DiskError } from './common/errors.js';
+import { lengthOfPieces } from './common/pieces.js';
 import { isDiskFull } from './file/room.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
@@ -309,10 +310,11 @@ class TorrentDownload implements Download {
     });
   }
 
+  /** `left` is of all files: with 0 trackers would take who wants some only, and has those, for a seed (BEP 21). */
   #totals(): TransferTotals {
-    const { uploaded, downloaded, haveLength } = this.#tally;
-    const { wantedLength } = this.#tally;
-    const left = wantedLength === undefined ? UNKNOWN_LEFT : wantedLength - haveLength;
+    const { uploaded, downloaded, have } = this.#tally;
+    const { metainfo } = this;
+    const left = metainfo ? metainfo.totalLength - lengthOfPieces(metainfo, have) : UNKNOWN_LEFT;
     return { uploaded, downloaded, left };
   }
 

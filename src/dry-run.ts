@@ -5,6 +5,7 @@ import type { DownloadOptions } from './api.js';
 import { Bitfield } from './common/bitfield.js';
 import { Closers } from './common/closers.js';
 import { bug, NoSourceError, type DiskError } from './common/errors.js';
+import { lengthOfPieces } from './common/pieces.js';
 import { preview, type Preview } from './file/preview.js';
 import { noSpaceError } from './file/space.js';
 import { Wanted } from './file/wanted.js';
@@ -181,7 +182,7 @@ class Inquiry implements AsyncDisposable {
 
   /** Who answers, and whether they have what is missing. @throws the signal's reason */
   async ask(metainfo: Metainfo, wanted: Wanted, have: Bitfield): Promise<Answers> {
-    this.#left = wanted.totalLength;
+    this.#left = metainfo.totalLength - lengthOfPieces(metainfo, have);
     await this.#swarm.open(withoutData(metainfo));
     await this.#swarm.openSources(metainfo);
     await this.#named;

@@ -1,7 +1,7 @@
 /** Hashes files on all cores, to make a torrent of them or to compare them with one. Reads, and writes nothing. */
 import os from 'node:os';
 import type { Bitfield } from '../common/bitfield.js';
-import { lengthOfPiece, type PieceLayout } from '../common/pieces.js';
+import { lengthOfPiece, lengthOfPieces, type PieceLayout } from '../common/pieces.js';
 import { HashThread } from './hash-thread.js';
 import type { HashAnswer, HashJob } from './hash-worker.js';
 import type { HashSpec, PieceFailure } from './piece-hasher.js';
@@ -44,7 +44,7 @@ export async function hashPieces(
   signal?.throwIfAborted();
   const pieces = { pieceLength, pieceCount, totalLength }; // and nothing else of what may be a metainfo
   const digests = new SharedArrayBuffer(pieceCount * HASH_LENGTH);
-  const total = lengthOf(pieces, wanted);
+  const total = wanted ? lengthOfPieces(pieces, wanted) : totalLength;
   const most = Math.max(LEAST_JOB, Math.min(MOST_JOB, total / (count * JOBS_PER_THREAD)));
   const jobs = cutIntoJobs(pieces, most, wanted);
   let hashed = 0;
@@ -70,13 +70,6 @@ export async function hashPieces(
   }
   signal?.throwIfAborted();
   return new Uint8Array(digests);
-}
-
-function lengthOf(pieces: PieceLayout, wanted: Bitfield | undefined): number {
-  if (!wanted || wanted.isFull) return pieces.totalLength;
-  const last = pieces.pieceCount - 1;
-  const shortBy = wanted.has(last) ? pieces.pieceLength - lengthOfPiece(pieces, last) : 0;
-  return wanted.count * pieces.pieceLength - shortBy;
 }
 
 /** Runs of wanted pieces, none longer than `most` bytes unless it is one piece. */

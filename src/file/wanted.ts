@@ -43,11 +43,6 @@ export class Wanted {
     }
   }
 
-  /** Whether all pieces are wanted. */
-  get isAll(): boolean {
-    return this.pieces.isFull;
-  }
-
   /** Whether all that is wanted is in `have`. */
   isIn(have: Bitfield): boolean {
     return this.pieces.countWithout(have) === 0;

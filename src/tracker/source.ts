@@ -41,5 +41,6 @@ export interface PeerSource extends AsyncDisposable {
 export interface TransferTotals {
   readonly uploaded: number;
   readonly downloaded: number;
+  /** What is missing of the whole torrent, also of files that nobody wants: 0 is said by seeds only. */
   readonly left: number;
 }
