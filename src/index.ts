@@ -27,5 +27,5 @@ export { magnetOf, type Magnet, type MagnetPeer } from './metainfo/magnet.js';
 export { isMagnetLink, readSource } from './metainfo/source.js';
 export { formatBytes, formatShare } from './common/byte-text.js';
 export { escapeControl } from './common/text.js';
-export { hideSecrets } from './common/url.js';
+export { hideLogin, hidePasskeys, hideSecrets } from './common/url.js';
 export * from './common/errors.js';

@@ -36,7 +36,14 @@ export const COMMANDS = {
     about:
       'Shows what a torrent says: name, info hash, magnet link, sizes, files, trackers, web seeds. ' +
       'The torrent is a file, its URL, a magnet link, or "-" for standard input. No peer is asked.',
-    options: { json: JSON_OPTION },
+    options: {
+      json: JSON_OPTION,
+      secrets: {
+        group: 'Options',
+        flags: '--secrets',
+        help: 'show URLs with passkeys and passwords, also in the magnet link',
+      },
+    },
     examples: [
       ['torrent-dl info debian.torrent', 'for people'],
       ['torrent-dl info --json - <x.torrent | jq .infoHash', 'for programs'],

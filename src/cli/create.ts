@@ -1,11 +1,12 @@
 /** `torrent-dl create`: makes a torrent of files. */
 import path from 'node:path';
 
-import { createTorrent, escapeControl, magnetOf, UsageError, type CreatedTorrent } from '../index.js';
+import { createTorrent, escapeControl, UsageError, type CreatedTorrent } from '../index.js';
 
 import type { OptionsOfCall } from './commands.js';
 import { formatBytes } from './format.js';
 import { HashLine } from './hash-line.js';
+import { openMagnetOf } from './magnet-link.js';
 import { checkTarget, writeTorrent } from './torrent-file.js';
 import { date } from './values.js';
 import { runWork } from './work.js';
@@ -47,13 +48,14 @@ function dateOfEnvironment(): number | undefined {
 
 function describe({ metainfo, warnings }: CreatedTorrent, out: string, work: string): string {
   const { infoHash, files, pieceCount, pieceLength } = metainfo;
+  const { link, left } = openMagnetOf(metainfo);
   return [
     ...warnings.map((text) => `torrent-dl: warning: ${text}`),
     `${out === '-' ? 'done' : `wrote ${escapeControl(out)}`}: ${files.length} ${files.length === 1 ? 'file' : 'files'}, ` +
       `${pieceCount} pieces of ${formatBytes(pieceLength)}`,
     `hashed ${work}`,
     `info hash: ${Buffer.from(infoHash).toString('hex')}`,
-    `magnet: ${magnetOf(metainfo)}`,
+    `magnet${left === 0 ? '' : ', without what has a passkey'}: ${link}`,
     '',
   ].join('\n');
 }

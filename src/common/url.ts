@@ -13,10 +13,44 @@ export function hideSecrets(url: string): string {
   return escapeControl(`${scheme.toLowerCase()}://${isHost ? `${host.slice(0, 100)}/` : ''}…`);
 }
 
+/** What the URLs of all trackers have. */
+const COMMON_WORD = /^(?:announce|scrape|tracker)(?:\.php)?$/i;
+const PARAMETER = /^[a-z_]{1,16}$/i;
 /** Shorter words are everywhere. */
 const SHORTEST_SECRET = 6;
 /** Less of a word at the end of a text that was cut tells nothing. */
 const SHORTEST_PART = 4;
+
+/**
+ * An announce URL to be shown to others: `http://t.example/…/announce?key=…`. Whatever may be a login or a passkey is `…`;
+ * where there is none, it is as it was.
+ */
+export function hidePasskeys(url: string): string {
+  return hideParts(url, (path) => path.replace(/[^/\\]+/g, (word) => (mayBeSecret(word) ? '…' : word)));
+}
+
+/** A web seed's URL likewise; its path is for all to see, for it names files. */
+export function hideLogin(url: string): string {
+  return hideParts(url, (path) => path);
+}
+
+function hideParts(url: string, hidePath: (path: string) => string): string {
+  const match = /^\s*([a-z][a-z0-9+.-]*:\/\/)([^/\\?#]*@)?([^/\\?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/is.exec(url);
+  if (!match) return '(not a URL)';
+  const [, scheme = '', login, host = '', path = '', query = '', fragment] = match;
+  const shownQuery = query.replace(/[^?&]+/g, hideParameter);
+  return `${scheme}${login ? '…@' : ''}${host}${hidePath(path)}${shownQuery}${fragment ? '#…' : ''}`;
+}
+
+function hideParameter(parameter: string): string {
+  const [, key, value] = /^([^=]*)=(.*)$/s.exec(parameter) ?? [];
+  if (key === undefined || value === undefined) return mayBeSecret(parameter) ? '…' : parameter;
+  return `${PARAMETER.test(key) ? key : '…'}=${mayBeSecret(value) ? '…' : value}`;
+}
+
+function mayBeSecret(word: string): boolean {
+  return word.length >= SHORTEST_SECRET && !COMMON_WORD.test(word);
+}
 
 /**
  * A foreign text in which nothing of a URL's login, path and query stands that could be a passkey, in whatever spelling:
@@ -35,9 +69,7 @@ function secretsOf({ username, password, pathname, search }: URL): readonly stri
   const words = [username, password, ...pathname.split('/'), ...values];
   const spellings = words.flatMap((word) => [word, decodeText(word), decodeText(word.replaceAll('+', ' '))]);
   const shown = spellings.flatMap((word) => [word, escapeControl(word)]);
-  return [...new Set(shown)]
-    .filter((word) => word.length >= SHORTEST_SECRET && !/^(announce|scrape)(\.php)?$/.test(word))
-    .sort((one, other) => other.length - one.length);
+  return [...new Set(shown)].filter(mayBeSecret).sort((one, other) => other.length - one.length);
 }
 
 function hideWord(text: string, secret: string): string {

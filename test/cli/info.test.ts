@@ -65,6 +65,29 @@ test('info for people names the same, and foreign text cannot reach the terminal
   assert.match(stdout, /\nfiles {7}2\n0 {2}19\.5 KiB {2}many\/a\.txt\n1 {7}5 B {2}many\/sub\/b\.bin\n$/);
 });
 
+test('passkeys are shown only when they are asked for, and a magnet link has no part of their URLs', async () => {
+  const [secret, open] = ['http://one.example/s3cret/announce?k=s3cret', 'udp://two.example:1/announce'];
+  const seeds = ['http://u:s3cret@seed.example/x', 'http://seed.example/x'];
+  const { bytes } = makeTorrent(randomBytes('a', 20_000), { trackers: [[secret, open]], extra: { 'url-list': seeds } });
+  const { stdout } = await execute(['info', '-'], { input: bytes });
+  assert.doesNotMatch(stdout, /s3cret/);
+  assert.match(stdout, /\ntracker 1 {3}http:\/\/one\.example\/…\/announce\?k=… {2}udp:\/\/two\.example:1\/announce\n/);
+  assert.match(stdout, /\nhidden {6}what may be passkeys, in 2 of the URLs \(--secrets shows them\)\n/);
+  const [shown, whole] = await Promise.all(
+    [[], ['--secrets']].map(async (words) => {
+      const ended = await execute(['info', '--json', ...words, '-'], { input: bytes });
+      return JSON.parse(ended.stdout) as Record<string, unknown>;
+    }),
+  );
+  assert.deepEqual(shown!['webSeeds'], ['http://…@seed.example/x', 'http://seed.example/x']);
+  assert.equal(shown!['hidden'], 2);
+  assert.match(String(shown!['magnet']), /&tr=udp[^&]*&ws=http%3A%2F%2Fseed[^&]*$/);
+  assert.deepEqual([whole!['trackers'], whole!['webSeeds'], whole!['hidden']], [[[secret, open]], seeds, undefined]);
+  assert.ok(String(whole!['magnet']).includes(`&tr=${encodeURIComponent(secret)}&`));
+  const link = await execute(['info', String(whole!['magnet'])]);
+  assert.doesNotMatch(link.stdout, /s3cret/);
+});
+
 test('a torrent comes from standard input and by URL, too', async () => {
   const expected = (await execute(['info', file])).stdout;
   assert.equal((await execute(['info', '-'], { input: torrent.bytes })).stdout, expected);

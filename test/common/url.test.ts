@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { escapeControl } from '../../src/common/text.js';
-import { hideSecrets, hideSecretsOf, hostOf, isLoopback } from '../../src/common/url.js';
+import { hideLogin, hidePasskeys, hideSecrets, hideSecretsOf, hostOf, isLoopback } from '../../src/common/url.js';
 
 test('a URL in a message shows scheme, host and port only', () => {
   assert.equal(hideSecrets('https://t.example:8443/s3cret/announce?passkey=s3cret#s3cret'), 'https://t.example:8443/…');
@@ -23,6 +23,32 @@ test('secrets stay hidden wherever they stand behind the host', () => {
       assert.equal(hideSecrets(`http://t.example${mark}${before}s3cret${after}`), 'http://t.example/…');
     }),
   );
+});
+
+test('announce URLs to be shown to others are whole but for what may be a passkey', () => {
+  const open = [
+    'udp://tracker.example:1337/announce',
+    'http://t.example/announce.php?x=1',
+    'https://t.example/tracker/announce',
+    'http://t.example/ann?uk=',
+    'http://[2001:db8::1]:80',
+  ];
+  for (const url of open) assert.equal(hidePasskeys(url), url);
+  const closed = {
+    'https://t.example/s3cret/announce': 'https://t.example/…/announce',
+    'https://t.example/announce/s3cret': 'https://t.example/announce/…',
+    'http://t.example\\s3cret\\announce': 'http://t.example\\…\\announce',
+    'http://t.example/announce?passkey=s3cret&id=5': 'http://t.example/announce?passkey=…&id=5',
+    'http://t.example/announce?s3cret&s3crets3cret=1': 'http://t.example/announce?…&…=1',
+    'http://user:s3cret@t.example/announce#s3cret': 'http://…@t.example/announce#…',
+    s3cret: '(not a URL)',
+  };
+  for (const [url, shown] of Object.entries(closed)) assert.equal(hidePasskeys(url), shown);
+});
+
+test('of the URL of a web seed the path is for all to see', () => {
+  assert.equal(hideLogin('http://w.example/pub/debian.iso'), 'http://w.example/pub/debian.iso');
+  assert.equal(hideLogin('http://u:s3cret@w.example/a.iso?token=s3cret'), 'http://…@w.example/a.iso?token=…');
 });
 
 test('loopback hosts are known by name and address', () => {

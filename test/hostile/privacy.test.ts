@@ -1,6 +1,7 @@
 /** What a tracker knows its user by, and passwords in URLs, are printed nowhere; and nothing listens beside the peer port. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'node:test';
 import { ScriptedPeer } from '../helpers/scripted-peer.js';
@@ -85,6 +86,32 @@ describe('passkeys are nowhere to be seen when a tracker', { skip, concurrency: 
       await assertSilent(link, []);
     });
   }
+
+  test('is named to sub-commands and to a dry run', async () => {
+    await using world = await World.open();
+    const url = `http://${LOGIN}@127.0.0.1:9${PATH}${QUERY}`;
+    const { bytes } = makeTorrent(randomBytes('privacy', 60_000), { trackers: [[url]] });
+    const [file, data] = [await world.give('a.torrent', bytes), await world.give('data', bytes)];
+    const link = `magnet:?xt=urn:btih:${torrent.infoHash.toString('hex')}&tr=${encodeURIComponent(url)}`;
+    const lines = [
+      ...[file, link, ` ${link}`].map((operand) => ['info', operand]),
+      ['info', '--json', file],
+      ['create', data, '--tracker', url, '-o', path.join(world.out, 'b.torrent')],
+      ['verify', '--json', file, '-o', world.out],
+      ['--list', file],
+      ['--dry-run', file, '-o', world.out],
+      ['--dry-run', '--json', file, '-o', world.out],
+      ['metadata', link, '--metadata-timeout', '1'],
+      ['--json', ` ${link}`, '-o', world.out, '--metadata-timeout', '1'],
+      ['--tracker', `ftp://${LOGIN}@127.0.0.1${PATH}`, file],
+    ];
+    for (const words of lines) {
+      const env = { HOME: world.home, TORRENT_DL_DHT: 'false', TORRENT_DL_LSD: 'false', DEBUG: '*' };
+      const { stdout, stderr } = await watched(words, { cwd: world.home, env });
+      assert.ok(stdout + stderr !== '', words.join(' '));
+      assert.doesNotMatch(stdout + stderr, SECRET, words.join(' '));
+    }
+  });
 
   test('is asked by a proxy with a password', async () => {
     const proxy = `http://s3cret:s3cret-pass@127.0.0.1:9`;
