@@ -1,5 +1,6 @@
 /** What a tracker knows its user by, and passwords in URLs, are printed nowhere; and nothing listens beside the peer port. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -122,10 +123,21 @@ describe('passkeys are nowhere to be seen when a tracker', { skip, concurrency: 
   });
 });
 
+/** A network with one interface beside loopback, where nobody is. */
+const NETWORK = [
+  ...['link set lo up', 'link add lan type veth peer name end', 'address add 192.0.2.1/24 dev lan'],
+  ...['link set end up', 'link set lan up'],
+]
+  .map((words) => `ip ${words}`)
+  .join(' && ');
+/** 239.192.152.143 and ff15::efc0:988f as `/proc/net` writes them (BEP 14). */
+const LSD_GROUPS = ['8F98C0EF', '000015FF00000000000000008F98C0EF'];
+
 describe('while it runs, what listens is', { skip, concurrency: 2 }, () => {
   for (const [what, words, udp] of [
     ['the peer port, and no other (T8)', [], 0],
     ['the peer port and, of the same number, that of the DHT', ['--dht', '--dht-bootstrap', '127.0.0.1:9'], 1],
+    ['the peer port and, of the same number, that of UDP trackers', ['--tracker', 'udp://127.0.0.1:9/announce'], 1],
   ] as const) {
     test(what, async () => {
       await using world = await World.open();
@@ -144,20 +156,62 @@ describe('while it runs, what listens is', { skip, concurrency: 2 }, () => {
       await ending;
     });
   }
+
+  test(
+    'for the local network a multicast group, which nobody outside can send to',
+    { skip: !canUnshare() },
+    async () => {
+      await using world = await World.open();
+      const file = await world.give('a.torrent', torrent.bytes);
+      let pid = 0;
+      const ending = world.run([file, '-o', world.out, '--stall-timeout', '20'], {
+        before: `set -- unshare -rn sh -c '${NETWORK}; exec "$@"' sh "$@"`,
+        env: { TORRENT_DL_LSD: 'true' },
+        onStart: (started) => (pid = started),
+      });
+      const groups = (): readonly Listening[] => (pid === 0 ? [] : socketsOf(pid, ['udp', 'udp6'], UNCONNECTED));
+      for (let looks = 0; groups().length === 0 && looks < 300; looks++) await sleep(50);
+      const found = groups();
+      process.kill(pid, 'SIGTERM');
+      await ending;
+      assert.ok(found.length > 0, 'nothing listens to the group');
+      for (const { host, port } of found) {
+        assert.equal(port, 6771);
+        assert.ok(LSD_GROUPS.includes(host), host);
+      }
+    },
+  );
 });
+
+function canUnshare(): boolean {
+  return spawnSync('unshare', ['-rn', 'sh', '-c', NETWORK]).status === 0;
+}
 
 /** States of sockets in `/proc/net`. */
 const [LISTEN, UNCONNECTED] = ['0A', '07'];
 
+interface Listening {
+  /** Hexadecimal, as `/proc/net` has it. */
+  readonly host: string;
+  readonly port: number;
+}
+
 /** The local ports of a process's sockets that are in this state. */
 function portsOf(pid: number, tables: readonly string[], wanted: string): ReadonlySet<number> {
+  return new Set(socketsOf(pid, tables, wanted).map(({ port }) => port));
+}
+
+function socketsOf(pid: number, tables: readonly string[], wanted: string): readonly Listening[] {
   const inodes = readdirSync(`/proc/${pid}/fd`).map(
     (fd) => /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1],
   );
   const lines = tables.flatMap((table) => readFileSync(`/proc/${pid}/net/${table}`, 'utf8').split('\n'));
   const fields = lines.map((line) => line.trim().split(/\s+/));
   const found = fields.filter(([, , , state, , , , , , inode]) => state === wanted && inodes.includes(inode));
-  return new Set(found.map(([, local = '']) => Number.parseInt(local.split(':')[1] ?? '', 16)));
+  return found.map(([, local = '']) => {
+    const [host = '', port = ''] = local.split(':');
+    return { host, port: Number.parseInt(port, 16) };
+  });
 }
 
 function linkOf(file: string): string {
