@@ -1,17 +1,15 @@
 /** What programs that embed us give and get. */
 import type { Writable } from 'node:stream';
-import type { HostPort } from './common/address.js';
-import type { DiscoveryOptions } from './discovery.js';
 import type { OnDiskFull } from './file/room.js';
 import type { Diagnosis } from './diagnosis.js';
 import type { Metainfo } from './metainfo/metainfo.js';
-import type { PeerNews } from './peer/peer-news.js';
 import type { Phase } from './phase.js';
 import type { PieceCell } from './piece-map.js';
 import type { Session } from './session.js';
+import type { SwarmOptions } from './swarm.js';
 import type { SourceStatus } from './tracker/source.js';
 
-export interface DownloadOptions extends DiscoveryOptions {
+export interface DownloadOptions extends SwarmOptions {
   /** What several downloads share; it gives the ports and the rate limits, and is not closed. Default: one of its own. */
   readonly session?: Session;
   /** Folder to write below; made when missing. Default: the current one. */
@@ -36,8 +34,6 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly onDiskFull?: OnDiskFull;
   /** TCP port for incoming peers. Default: a free one of 6881–6889, else any. */
   readonly port?: number;
-  /** Connections at once. Default 100. */
-  readonly maxPeers?: number;
   /** Fetch pieces in order. */
   readonly sequential?: boolean;
   /** Bytes per second of pieces to receive, and to send; 0, or at least 1024. Default 0: as fast as it goes. */
@@ -49,8 +45,6 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly seedRatio?: number;
   /** Seed for so long after completion. */
   readonly seedTimeMs?: number;
-  /** Peers to try beside those that are found. */
-  readonly peers?: readonly HostPort[];
   /** Hash everything on disk again, whatever the resume state says. */
   readonly recheck?: boolean;
   /** Give up when nothing was received for so long. Default: never. */
@@ -73,8 +67,6 @@ export interface DownloadOptions extends DiscoveryOptions {
   readonly onFile?: (file: FinishedFile) => void;
   /** A tracker (or DHT, LSD …) answered or failed, in another way than before. */
   readonly onSource?: (status: SourceStatus) => void;
-  /** A connection was made or lost, a peer banned. */
-  readonly onPeer?: (news: PeerNews) => void;
   /** Nothing of use came for 30 s, or as long as `stallTimeoutMs` allows; once until something comes. */
   readonly onStall?: (diagnosis: Diagnosis) => void;
 }

@@ -20,7 +20,7 @@ import { Slots } from './piece/slots.js';
 import { planFiles } from './plan.js';
 import { keptMetainfo, metainfoOf } from './resolve.js';
 import { Session } from './session.js';
-import { lacking, noMetadataError, whoIsAsked, type Asked } from './stall.js';
+import { lacking, whoIsAsked } from './stall.js';
 import { Swarm } from './swarm.js';
 import type { SourceStatus } from './tracker/source.js';
 
@@ -165,11 +165,7 @@ class Inquiry implements AsyncDisposable {
     const kept = output ? undefined : await keptMetainfo(out, magnet);
     if (kept) return kept;
     const limitMs = Math.min(metadataTimeoutMs ?? METADATA_MS, stallTimeoutMs ?? METADATA_MS, timeoutMs ?? METADATA_MS);
-    const giveUp = (): void => {
-      const holders = this.#swarm.holders(() => true);
-      const failures = this.#swarm.failures();
-      this.#stop.abort(noMetadataError(limitMs, { stats: this.#asked(), holders, failures, advice: '' }));
-    };
+    const giveUp = (): void => this.#stop.abort(this.#swarm.noMetadata(limitMs));
     const timer = setTimeout(giveUp, limitMs);
     try {
       const metainfo = metainfoOf(await this.#swarm.fetchInfo(magnet), magnet);
@@ -191,7 +187,7 @@ class Inquiry implements AsyncDisposable {
     for (let index = 0; index < missing.length; index++) if (have.has(index)) missing.delete(index);
     const lack = missing.count;
     const held = lack - missing.countWithout(answers.offered);
-    const asked = this.#asked();
+    const asked = this.#swarm.asked();
     const { answered, seeds } = answers;
     const why = answered === 0 ? whoIsAsked(asked) : held === 0 ? lacking(answered, 'the missing data') : undefined;
     const failures = this.#swarm.failures();
@@ -240,11 +236,6 @@ class Inquiry implements AsyncDisposable {
     const hasSaid = (peer: PeerConnection): boolean =>
       peer.isOpen && (peer.have.count > 0 || performance.now() - peer.connectedAtMs > ENOUGH_MS);
     return !isAsking && [...peers.connections].every(hasSaid);
-  }
-
-  #asked(): Asked {
-    const { connectedPeers, knownPeers, bannedPeers } = this.#swarm;
-    return { connectedPeers, knownPeers, bannedPeers, sources: this.#swarm.sources() };
   }
 }
 

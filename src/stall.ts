@@ -28,7 +28,7 @@ export function stallError(stallTimeoutMs: number, { stats, holders, failures, a
 }
 
 /** Why a magnet link's info dictionary is not here after so long. */
-export function noMetadataError(timeoutMs: number, { stats, holders, failures }: Stall): NoSourceError {
+export function noMetadataError(timeoutMs: number, { stats, holders, failures }: Omit<Stall, 'advice'>): NoSourceError {
   const who =
     holders > 0
       ? `${counted(holders, 'peer')} could send it and did not`

@@ -1,10 +1,11 @@
 /** Whom a download talks to: the ways of finding peers, the addresses found, and the connections to them. */
-import type { DownloadOptions, Notice } from './api.js';
+import type { Notice } from './api.js';
 import { formatAddress, type HostPort, type PeerAddress } from './common/address.js';
 import { Closers } from './common/closers.js';
+import type { NoSourceError } from './common/errors.js';
 import { resolveHosts } from './common/lookup.js';
 import { CLIENT } from './common/version.js';
-import { openSources } from './discovery.js';
+import { openSources, type DiscoveryOptions } from './discovery.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink } from './metainfo/source.js';
@@ -16,6 +17,7 @@ import { PeerManager, type PeerManagerOptions } from './peer/manager.js';
 import type { PeerNews } from './peer/peer-news.js';
 import { MetadataResolver } from './peer/resolver.js';
 import type { Session } from './session.js';
+import { noMetadataError, type Asked } from './stall.js';
 import type { SourceStatus, TransferTotals } from './tracker/source.js';
 import type { PeerSources } from './tracker/sources.js';
 
@@ -23,11 +25,21 @@ const DEFAULT_MAX_PEERS = 100;
 /** Who brought a block so lately is at it. */
 const SENDING_MS = 10_000;
 
+/** Those options of a download that are about peers. */
+export interface SwarmOptions extends DiscoveryOptions {
+  /** Connections at once. Default 100. */
+  readonly maxPeers?: number | undefined;
+  /** Peers to try beside those that are found. */
+  readonly peers?: readonly HostPort[] | undefined;
+  /** A connection was made or lost, a peer banned. */
+  readonly onPeer?: ((news: PeerNews) => void) | undefined;
+}
+
 /** What a swarm needs of its download. */
 export interface SwarmContext {
   readonly session: Session;
   readonly peerId: Uint8Array;
-  readonly options: DownloadOptions;
+  readonly options: SwarmOptions;
   /** Aborts when the download ends. */
   readonly signal: AbortSignal;
   readonly totals: () => TransferTotals;
@@ -94,6 +106,18 @@ export class Swarm implements AsyncDisposable {
   /** Why sources found nobody. */
   failures(): readonly Error[] {
     return this.#sources?.failures() ?? [];
+  }
+
+  /** Whom it has asked, and how many are there. */
+  asked(): Asked {
+    const { connectedPeers, knownPeers, bannedPeers } = this;
+    return { connectedPeers, knownPeers, bannedPeers, sources: this.sources() };
+  }
+
+  /** Why the info dictionary of a magnet link is not here after `limitMs`. */
+  noMetadata(limitMs: number): NoSourceError {
+    const holders = this.#resolver?.offers ?? 0;
+    return noMetadataError(limitMs, { stats: this.asked(), holders, failures: this.failures() });
   }
 
   /** `source` is fit for the user's eyes. */
@@ -184,12 +208,6 @@ export class Swarm implements AsyncDisposable {
       const now = performance.now();
       for (const peer of this.#peers?.connections ?? []) if (peer.fetcher.requests.size === 0) peer.tick(now);
     });
-  }
-
-  /** How many peers have what is missing: the info dictionary, or pieces as `isHolder` says. */
-  holders(isHolder: (peer: PeerConnection) => boolean): number {
-    if (!this.#peers) return this.#resolver?.offers ?? 0;
-    return [...this.#peers.connections].filter((peer) => peer.isOpen && isHolder(peer)).length;
   }
 
   /** What is known of the peers; `isHolder` tells who has what is missing. */
