@@ -2,6 +2,8 @@
 import type { Bitfield } from './common/bitfield.js';
 import type { Wanted } from './file/wanted.js';
 import { NO_OUTCOMES, type DialOutcomes } from './peer/dial-outcome.js';
+import type { PeerConnection } from './peer/connection.js';
+import type { DownloadState } from './stats.js';
 import type { SourceStatus } from './tracker/source.js';
 
 /** A plain snapshot. */
@@ -33,6 +35,27 @@ export const NO_PEERS: PeersDiagnosis = {
   ...{ known: 0, banned: 0, connected: 0, lacking: 0, choking: 0, sending: 0, silent: 0 },
   unreached: NO_OUTCOMES,
 };
+
+/** Why data does not come to a download in that state; `now` is of `performance.now()`. */
+export function diagnose({ swarm, line, tally }: DownloadState, now: number): Diagnosis {
+  const { target, picker } = line ?? {};
+  const availability =
+    target && picker ? availabilityOf(target.wanted, tally.have, (index) => picker.availability(index) > 0) : undefined;
+  return {
+    idleMs: tally.idleMs(now),
+    sources: swarm?.sources() ?? [],
+    peers: swarm?.diagnose(holderTest(tally.settled, target?.keepsPieces ?? false)) ?? NO_PEERS,
+    availability,
+  };
+}
+
+/** Who has what we lack; a stream is helped by those only that have the piece which is due. */
+function holderTest(settled: Bitfield, keepsPieces: boolean): (peer: PeerConnection) => boolean {
+  if (keepsPieces) return (peer) => peer.amInterested;
+  let due = 0;
+  while (settled.has(due)) due++;
+  return (peer) => peer.have.has(due);
+}
 
 /** The share of the wanted bytes in pieces that `have` or for which `exists` says so. */
 export function availabilityOf(wanted: Wanted, have: Bitfield, exists: (index: number) => boolean): number {

@@ -3,17 +3,15 @@ import { randomBytes } from 'node:crypto';
 import createDebug from 'debug';
 import { Bitfield } from './common/bitfield.js';
 import type { Download, DownloadOptions, DownloadStats, Notice } from './api.js';
-import { availabilityOf, NO_PEERS, type Diagnosis } from './diagnosis.js';
+import { diagnose, type Diagnosis } from './diagnosis.js';
 import { Closers } from './common/closers.js';
 import { bug, DiskError } from './common/errors.js';
 import { lengthOfPieces } from './common/pieces.js';
-import { isDiskFull } from './file/room.js';
 import type { Magnet } from './metainfo/magnet.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { isMagnetLink, readSource } from './metainfo/source.js';
 import { openLine, type Line } from './line.js';
 import { checkOutput } from './output.js';
-import type { PeerConnection } from './peer/connection.js';
 import { createPeerId } from './peer/handshake.js';
 import { mayFollow, type Phase } from './phase.js';
 import { mapPieces, type PieceCell } from './piece-map.js';
@@ -21,6 +19,7 @@ import { planFiles, type FilePlan } from './plan.js';
 import { keepMetainfo, keptMetainfo, metainfoOf } from './resolve.js';
 import { hasSeededEnough, wantsToSeed } from './seeding.js';
 import { Session } from './session.js';
+import { statsOf, type DownloadState } from './stats.js';
 import { Swarm } from './swarm.js';
 import { Tally } from './tally.js';
 import type { TransferTotals } from './tracker/source.js';
@@ -96,34 +95,7 @@ class TorrentDownload implements Download {
   }
 
   stats(): DownloadStats {
-    const now = performance.now();
-    const { have, haveLength, corruptPieces, downloaded, uploaded, wasted, downloadRate, uploadRate } = this.#tally;
-    const totalLength = this.#tally.wantedLength ?? this.metainfo?.totalLength ?? 0;
-    const downloadPerSecond = downloadRate.perSecond(now);
-    const left = totalLength - haveLength;
-    return {
-      phase: this.#phase,
-      name: this.metainfo?.name ?? this.#name,
-      totalLength,
-      haveLength,
-      checked: this.#checked,
-      pieceCount: this.#tally.wantedPieces,
-      havePieces: have.count,
-      corruptPieces,
-      downloaded,
-      uploaded,
-      wasted,
-      downloadPerSecond,
-      uploadPerSecond: uploadRate.perSecond(now),
-      etaSeconds: left > 0 && downloadPerSecond > 0 ? left / downloadPerSecond : undefined,
-      availability: this.#phase === 'downloading' ? this.#line?.picker.distributedCopies() : undefined,
-      connectedPeers: this.#swarm?.connectedPeers ?? 0,
-      connectedSeeds: this.#swarm?.peers?.seedCount ?? 0,
-      knownPeers: this.#swarm?.knownPeers ?? 0,
-      bannedPeers: this.#swarm?.bannedPeers ?? 0,
-      port: this.#port,
-      sources: this.#swarm?.sources() ?? [],
-    };
+    return statsOf(this.#state, performance.now());
   }
 
   pieces(cells: number): readonly PieceCell[] {
@@ -138,16 +110,7 @@ class TorrentDownload implements Download {
   }
 
   diagnose(): Diagnosis {
-    if (this.#lastDiagnosis) return this.#lastDiagnosis;
-    const { target, picker } = this.#line ?? {};
-    const { have } = this.#tally;
-    return {
-      idleMs: this.#tally.idleMs(performance.now()),
-      sources: this.#swarm?.sources() ?? [],
-      peers: this.#swarm?.diagnose(this.#isHolder()) ?? NO_PEERS,
-      availability:
-        target && picker ? availabilityOf(target.wanted, have, (index) => picker.availability(index) > 0) : undefined,
-    };
+    return this.#lastDiagnosis ?? diagnose(this.#state, performance.now());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -220,19 +183,9 @@ class TorrentDownload implements Download {
     if (kept) return kept;
     const metainfo = metainfoOf(await swarm.fetchInfo(magnet), magnet);
     for (const warning of metainfo.warnings) this.#notice('warning', warning);
-    if (!output) await this.#keep(metainfo, out);
+    if (!output) await keepMetainfo(metainfo, this.#options, (text) => this.#notice('warning', text));
     if (metainfo.isPrivate) await swarm.leavePublic();
     return metainfo;
-  }
-
-  /** For the next run, which can do without. */
-  async #keep(metainfo: Metainfo, out: string): Promise<void> {
-    try {
-      await keepMetainfo(out, metainfo);
-    } catch (error) {
-      if (this.#options.onDiskFull !== 'wait' || !isDiskFull(error)) throw error;
-      this.#notice('warning', `the metadata is not kept: ${error.message}`);
-    }
   }
 
   #openSwarm(session: Session): Swarm {
@@ -255,6 +208,13 @@ class TorrentDownload implements Download {
       onNotice: (level: Notice['level'], text: string) => this.#notice(level, text),
     };
     return new Watch(context, performance.now());
+  }
+
+  get #state(): DownloadState {
+    return {
+      ...{ phase: this.#phase, name: this.#name, checked: this.#checked, port: this.#port },
+      ...{ tally: this.#tally, metainfo: this.metainfo, swarm: this.#swarm, line: this.#line },
+    };
   }
 
   #hasEnded(): boolean {
@@ -394,14 +354,6 @@ class TorrentDownload implements Download {
     if (!hasSeededEnough(this.#options, uploaded, haveLength, now - this.#doneAt)) return;
     log('seeded enough');
     this.#stop('stopped', abortError());
-  }
-
-  /** Who has what we lack; a stream is helped by those only that have the piece which is due. */
-  #isHolder(): (peer: PeerConnection) => boolean {
-    const { settled } = this.#tally;
-    let due = 0;
-    while (settled.has(due)) due++;
-    return (peer) => (this.#line?.target.keepsPieces ? peer.amInterested : peer.have.has(due));
   }
 
   readonly #onAbort = (): void => this.#stop('stopped', this.#options.signal?.reason ?? abortError());
