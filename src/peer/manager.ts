@@ -17,6 +17,7 @@ import type { BlockFetcher } from './fetcher.js';
 import { clientName, type Handshake } from './handshake.js';
 import type { HandedOver } from './resolving-connection.js';
 import { isLoopback } from '../common/url.js';
+import { Senders } from './senders.js';
 import { acceptTcp, dialTcp, plainAddress } from './transport.js';
 import { dialAddressOf, isConnectedTo, replaces, twinOf } from './twins.js';
 import type { PeerNews } from './peer-news.js';
@@ -36,10 +37,9 @@ const USELESS_AFTER_MS = 60_000;
 const MEAN_AFTER_MS = 180_000;
 /** Peers behind one address, as in a household. */
 const MOST_OF_HOST = 4;
-/** Peers that brought something and have left, whose guilt may show later. */
-const MOST_SENDERS = 20_000;
 /** Places that are kept for peers that we dial. */
 const SHARE_TO_DIAL = 0.3;
+
 export interface PeerManagerOptions {
   readonly metainfo: Metainfo;
   readonly peerId: Uint8Array;
@@ -97,8 +97,7 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
   readonly #picker: PiecePicker;
   readonly #choker: Choker;
   readonly #timer: NodeJS.Timeout;
-  /** Where the sender of a block was, by id: guilt may show after it has gone. */
-  readonly #senders = new Map<number, PeerAddress>();
+  readonly #senders = new Senders();
   readonly #pace: DialPace;
   #nextId = 1;
   #lastTickAt: number;
@@ -189,9 +188,8 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
   /** These senders brought wrong bytes: they are out, and stay out. */
   ban(ids: readonly number[]): void {
     for (const id of ids) {
-      const sender = this.#senders.get(id);
+      const sender = this.#senders.take(id);
       if (!sender) continue;
-      this.#senders.delete(id); // told once
       log('banned %s', formatAddress(sender));
       this.pool.ban(sender);
       this.#options.onBanned(sender);
@@ -235,7 +233,7 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
     }
     connection.peerIdKey = key;
     connection.client = clientName(handshake.peerId);
-    this.#senders.set(connection.id, connection.address);
+    this.#senders.add(connection.id, connection.address);
     const { address, client, transport } = connection;
     this.#options.onPeer?.({ event: 'connect', address, isIncoming: transport.isIncoming, client });
     if (!connection.transport.isIncoming) {
@@ -305,8 +303,7 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
   onClose(connection: PeerConnection, reason: string): void {
     if (!this.connections.delete(connection)) return;
     this.#picker.removePeer(connection.have);
-    if (!connection.fetcher.isUseful) this.#senders.delete(connection.id);
-    this.#forgetSenders();
+    this.#senders.left(connection.id, connection.fetcher.isUseful, () => this.#ids());
     const isTold = connection.wasOpen && !this.#isClosed;
     if (isTold) this.#options.onPeer?.({ event: 'disconnect', address: connection.address, reason });
     const address = dialAddressOf(connection);
@@ -316,14 +313,8 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
     else this.pool.failed(address, now, reason);
   }
 
-  /** Those who left longest ago. */
-  #forgetSenders(): void {
-    if (this.#senders.size <= MOST_SENDERS) return;
-    const present = new Set(Array.from(this.connections, (connection) => connection.id));
-    for (const id of this.#senders.keys()) {
-      if (this.#senders.size <= MOST_SENDERS / 2) return;
-      if (!present.has(id)) this.#senders.delete(id);
-    }
+  #ids(): Set<number> {
+    return new Set(Array.from(this.connections, (connection) => connection.id));
   }
 
   // ── Dialling, choking, turnover ───────────────────────────────────────────────────────────────────────────────────
