@@ -3,7 +3,10 @@ import type { HostPort, PeerAddress } from './address.js';
 import { wordsOfCode } from './system-words.js';
 import { resolveName } from './names.js';
 
-/** Addresses of hosts by name or IP address; `onFailure` hears of names that cannot be resolved, for others may do. */
+/**
+ * Addresses of hosts by name or IP address; `onFailure` hears of names that cannot be resolved, for others may do. `signal`
+ * takes look-ups back: then there are fewer addresses, and nothing is thrown.
+ */
 export async function resolveHosts(
   hosts: readonly HostPort[],
   onFailure: (line: string) => void,
@@ -15,6 +18,7 @@ export async function resolveHosts(
       try {
         return (await resolveName(host, { signal })).map((address) => ({ host: address, port }));
       } catch (error) {
+        if (signal?.aborted) return [];
         const { code = String(error) } = error as NodeJS.ErrnoException;
         onFailure(`cannot resolve the peer "${host}": ${wordsOfCode(code)}`);
         return [];

@@ -16,3 +16,10 @@ test('named hosts are resolved, and one that cannot be is told', async () => {
   assert.equal(lines.length, 1);
   assert.match(lines[0]!, /^cannot resolve the peer "no-such-host\.invalid": /);
 });
+
+test('look-ups that are taken back are no failures to be told', async () => {
+  const lines: string[] = [];
+  const hosts = [{ host: 'no-such-host.invalid', port: 1 }];
+  assert.deepEqual(await resolveHosts(hosts, (line) => lines.push(line), AbortSignal.abort()), []);
+  assert.deepEqual(lines, []);
+});
