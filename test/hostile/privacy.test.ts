@@ -25,6 +25,8 @@ const repeated = (url = ''): string => {
   return Buffer.from(`${url} is ${plain}, is not known: ${PATH} ${QUERY} ${LOGIN}`, 'latin1').toString();
 };
 
+const lengthOf = (text: string): number => Buffer.byteLength(text);
+
 const ANSWERS: Readonly<Record<string, Answer>> = {
   'refuses with an error status and the URL': (request, response) =>
     fail(403, repeated(request.url))(request, response),
@@ -43,13 +45,25 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   hangs: hang,
 };
 
-const lengthOf = (text: string): number => Buffer.byteLength(text);
-
 /** All that a user may ask to see. */
 const VOICES: readonly (readonly [words: readonly string[], env: Readonly<Record<string, string>>])[] = [
   [['--verbose'], { DEBUG: '*' }],
   [['--json', '--verbose'], {}],
 ];
+
+/** A network with one interface beside loopback, where nobody is. */
+const NETWORK = [
+  ...['link set lo up', 'link add lan type veth peer name end', 'address add 192.0.2.1/24 dev lan'],
+  ...['link set end up', 'link set lan up'],
+]
+  .map((words) => `ip ${words}`)
+  .join(' && ');
+
+/** 239.192.152.143 and ff15::efc0:988f as `/proc/net` writes them (BEP 14). */
+const LSD_GROUPS = ['8F98C0EF', '000015FF00000000000000008F98C0EF'];
+
+/** States of sockets in `/proc/net`. */
+const [LISTEN, UNCONNECTED] = ['0A', '07'];
 
 async function assertSilent(source: string | Uint8Array, words: readonly string[], env = {}): Promise<void> {
   for (const [voice, more] of VOICES) {
@@ -123,16 +137,6 @@ describe('passkeys are nowhere to be seen when a tracker', { skip, concurrency: 
   });
 });
 
-/** A network with one interface beside loopback, where nobody is. */
-const NETWORK = [
-  ...['link set lo up', 'link add lan type veth peer name end', 'address add 192.0.2.1/24 dev lan'],
-  ...['link set end up', 'link set lan up'],
-]
-  .map((words) => `ip ${words}`)
-  .join(' && ');
-/** 239.192.152.143 and ff15::efc0:988f as `/proc/net` writes them (BEP 14). */
-const LSD_GROUPS = ['8F98C0EF', '000015FF00000000000000008F98C0EF'];
-
 describe('while it runs, what listens is', { skip, concurrency: 2 }, () => {
   for (const [what, words, udp] of [
     ['the peer port, and no other (T8)', [], 0],
@@ -186,9 +190,6 @@ describe('while it runs, what listens is', { skip, concurrency: 2 }, () => {
 function canUnshare(): boolean {
   return spawnSync('unshare', ['-rn', 'sh', '-c', NETWORK]).status === 0;
 }
-
-/** States of sockets in `/proc/net`. */
-const [LISTEN, UNCONNECTED] = ['0A', '07'];
 
 interface Listening {
   /** Hexadecimal, as `/proc/net` has it. */
