@@ -19,7 +19,7 @@ import {
   IDLE_TIMEOUT_MS,
   KEEP_ALIVE_MS,
 } from './timeouts.js';
-import { TalkLimit } from './talk-limit.js';
+import { MOST_ASIDES, mostTalk, TalkLimit } from './talk-limit.js';
 import type { LiveTransport, TransportEvents } from './transport.js';
 import { UploadQueue } from './upload.js';
 import {
@@ -78,9 +78,11 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   #now: number;
   #lastReceivedAt: number;
   #lastSentAt: number;
-  /** Bytes in all, and what it may say beside blocks. */
+  /** Bytes in all, messages that bring neither pieces nor requests, and how much of that there may be. */
   #received = 0;
+  #asides = 0;
   readonly #talk: TalkLimit;
+  readonly #asideTalk: TalkLimit;
   readonly #handshake = new HandshakeReader();
   /** Pieces that it has, and we lack and want. */
   #interesting = 0;
@@ -102,7 +104,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     };
     this.#link = new ExtensionLink(this, [metadata, ...swarm.extensions], (bytes, onSent) => this.#send(bytes, onSent));
     this.connectedAtMs = this.#now = this.#lastReceivedAt = this.#lastSentAt = nowMs;
-    this.#talk = new TalkLimit(nowMs);
+    this.#talk = new TalkLimit(mostTalk(swarm.metainfo.pieceCount), nowMs);
+    this.#asideTalk = new TalkLimit(MOST_ASIDES, nowMs);
     this.download = new RateMeter(nowMs);
     this.upload = new RateMeter(nowMs);
   }
@@ -217,8 +220,8 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     if (this.#phase !== 'open') return;
     const isDebtor = this.fetcher.isSnubbed && !this.peerChoking;
     if (silence > (isDebtor ? DEBTOR_TIMEOUT_MS : IDLE_TIMEOUT_MS)) return this.close('silent');
-    if (this.#talk.isExceeded(this.#received - this.fetcher.blockBytes, nowMs))
-      return this.close('a flood of messages');
+    const isFlood = this.#talk.isExceeded(this.#received - this.fetcher.blockBytes, nowMs);
+    if (this.#asideTalk.isExceeded(this.#asides, nowMs) || isFlood) return this.close('a flood of messages');
     this.#flushHaves();
     if (nowMs - this.#lastSentAt > KEEP_ALIVE_MS) this.#send(new Uint8Array(4));
     if (this.fetcher.tick() && log.enabled) log('%s is snubbed', formatAddress(this.address));
@@ -256,6 +259,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   // ── From the wire ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   onMessage(id: number, payload: Uint8Array): void {
+    if (id !== MESSAGE.have && id !== MESSAGE.request && id !== MESSAGE.cancel) this.#asides++;
     switch (id) {
       case MESSAGE.choke:
         this.peerChoking = true;

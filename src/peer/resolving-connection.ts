@@ -7,7 +7,7 @@ import { METADATA_EXTENSION } from './extension/metadata.js';
 import { decodeHandshake, encodeHandshake, type Handshake } from './handshake.js';
 import { Recorder, type RecorderEvents } from './recorder.js';
 import { CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, IDLE_TIMEOUT_MS, KEEP_ALIVE_MS } from './timeouts.js';
-import { TalkLimit } from './talk-limit.js';
+import { MOST_TALK, TalkLimit } from './talk-limit.js';
 import type { LiveTransport, TransportEvents } from './transport.js';
 import { MOST_QUEUED_REQUESTS } from './upload.js';
 import { encodeExtended, encodeMessage, encodePort, MESSAGE, readUint16 } from './wire.js';
@@ -77,7 +77,7 @@ export class ResolvingConnection implements TransportEvents, RecorderEvents, Ext
       onMessage: (_: ExtensionPeer, payload: Uint8Array) => swarm.onMetadata(this, payload),
     };
     this.#link = new ExtensionLink(this, [metadata, ...swarm.extensions], (bytes, onSent) => this.#send(bytes, onSent));
-    this.#talk = new TalkLimit(nowMs);
+    this.#talk = new TalkLimit(MOST_TALK, nowMs);
     this.connectedAtMs = this.usefulAtMs = this.#lastReceivedAt = this.#lastSentAt = nowMs;
   }
 

@@ -1,25 +1,40 @@
-/** Haves of a million pieces, told one by one, fit in here twice. */
-const MOST_AT_ONCE = 16 * 1024 * 1024;
-/** The requests of a peer that takes 1 GB/s from us come to that. */
-const MOST_PER_SECOND = 1024 * 1024;
+import { HAVE_LENGTH } from './wire.js';
+
+interface Allowance {
+  readonly atOnce: number;
+  readonly perSecond: number;
+}
+
+/** Bytes beside blocks, before there is metadata: that comes with them, and haves of a million pieces. */
+export const MOST_TALK: Allowance = { atOnce: 16 * 1024 * 1024, perSecond: 1024 * 1024 };
+
+/** … and then: haves of all pieces fit in twice, and the requests of a peer that takes 1 GB/s from us. */
+export function mostTalk(pieceCount: number): Allowance {
+  return { atOnce: 1024 * 1024 + 2 * HAVE_LENGTH * pieceCount, perSecond: 1024 * 1024 };
+}
+
+/** Messages that tell of no piece and ask for none: rejects of all that we may have asked for fit in twice. */
+export const MOST_ASIDES: Allowance = { atOnce: 16_384, perSecond: 1024 };
 
 /** Tells a peer that floods us with messages beside blocks: each is cheap, but without end they take all of a core. */
 export class TalkLimit {
-  /** Bytes over what the time so far allows. */
+  readonly #most: Allowance;
+  /** How much is over what the time so far allows. */
   #level = 0;
   #seen = 0;
   #at: number;
 
-  constructor(nowMs: number) {
+  constructor(most: Allowance, nowMs: number) {
+    this.#most = most;
     this.#at = nowMs;
   }
 
-  /** Whether a peer that has sent `total` bytes up to now, blocks not counted, is too much to listen to. */
+  /** Whether a peer that has sent `total` up to now is too much to listen to. */
   isExceeded(total: number, nowMs: number): boolean {
-    const allowed = ((nowMs - this.#at) * MOST_PER_SECOND) / 1000;
+    const allowed = ((nowMs - this.#at) * this.#most.perSecond) / 1000;
     this.#level = Math.max(0, this.#level + total - this.#seen - allowed);
     this.#seen = total;
     this.#at = nowMs;
-    return this.#level > MOST_AT_ONCE;
+    return this.#level > this.#most.atOnce;
   }
 }

@@ -240,8 +240,11 @@ export function writeRequest(
   writeUint32(out, at + 13, length);
 }
 
+/** Bytes of a `have` on the wire. */
+export const HAVE_LENGTH = 9;
+
 export function encodeHave(index: number): Uint8Array {
-  const bytes = new Uint8Array(9);
+  const bytes = new Uint8Array(HAVE_LENGTH);
   writeUint32(bytes, 0, 5);
   bytes[4] = MESSAGE.have;
   writeUint32(bytes, 5, index);
