@@ -1,25 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PeerAddress } from '../../src/common/address.js';
-import { Announcer, type AnnouncerOptions } from '../../src/tracker/announcer.js';
 import { fail, hang, openTracker, redirect, say } from '../helpers/tracker.js';
-
-/** An announcer on real trackers, and a promise of the first addresses. */
-function open(tiers: readonly (readonly string[])[], options: Partial<AnnouncerOptions> = {}) {
-  let announcer: Announcer | undefined;
-  const found = new Promise<readonly PeerAddress[]>((resolve) => {
-    announcer = Announcer.open({
-      tiers,
-      infoHash: new Uint8Array(20).fill(0x9a),
-      peerId: new TextEncoder().encode('-TD0100-abcdefghijkl'),
-      port: () => 6881,
-      totals: () => ({ uploaded: 0, downloaded: 0, left: 1000 }),
-      onPeers: resolve,
-      ...options,
-    });
-  });
-  return { announcer: announcer!, found };
-}
+import { openAnnouncer } from './open-announcer.js';
 
 test('from a list of bad trackers to the one that works, and through its life', async () => {
   const peer = { host: '127.0.0.2', port: 7000 };
@@ -34,7 +16,7 @@ test('from a list of bad trackers to the one that works, and through its life', 
     [chatty.url],
     [good.url],
   ];
-  const { announcer: opened, found } = open(tiers);
+  const { announcer: opened, found } = openAnnouncer(tiers);
   await using announcer = opened;
   assert.deepEqual(await found, [peer]);
   assert.equal(announcer.failures(), undefined);
@@ -66,7 +48,7 @@ test('from a list of bad trackers to the one that works, and through its life', 
 
 test('closing takes two seconds when the tracker hangs at `stopped`, and nothing stays open', async () => {
   await using tracker = await openTracker({ misbehave: ({ event }) => (event === 'stopped' ? hang : undefined) });
-  const { announcer, found } = open([[tracker.url]]);
+  const { announcer, found } = openAnnouncer([[tracker.url]]);
   await found;
   const begin = performance.now();
   await announcer[Symbol.asyncDispose]();
@@ -76,7 +58,7 @@ test('closing takes two seconds when the tracker hangs at `stopped`, and nothing
 
 test('closing while the first announce is under way ends at once', async () => {
   await using tracker = await openTracker({ misbehave: () => hang });
-  const { announcer } = open([[tracker.url]]);
+  const { announcer } = openAnnouncer([[tracker.url]]);
   await tracker.heard(() => true);
   const begin = performance.now();
   await announcer[Symbol.asyncDispose]();
@@ -87,7 +69,7 @@ test('closing while the first announce is under way ends at once', async () => {
 test('no interval makes a storm', async () => {
   for (const interval of [0, -1, 2 ** 53]) {
     await using tracker = await openTracker({ interval, minInterval: interval });
-    const { announcer, found } = open([[tracker.url]]);
+    const { announcer, found } = openAnnouncer([[tracker.url]]);
     await found;
     for (let asked = 0; asked < 50; asked++) {
       announcer.requestPeers();

@@ -9,35 +9,16 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { PeerAddress } from '../../src/common/address.js';
 import { UdpPort } from '../../src/common/udp.js';
-import { Announcer, type AnnouncerOptions } from '../../src/tracker/announcer.js';
+import type { Announcer } from '../../src/tracker/announcer.js';
 import { announceOverHttp } from '../../src/tracker/http.js';
 import { scrape } from '../../src/tracker/scrape.js';
 import { hang, openTracker } from '../helpers/tracker.js';
 import { errorReply, openUdpTracker } from '../helpers/udp-tracker.js';
 import { until } from '../helpers/until.js';
 import { requestTo } from './fakes.js';
+import { INFO_HASH, openAnnouncer } from './open-announcer.js';
 
-const INFO_HASH = new Uint8Array(20).fill(0x9a);
 const PEER = { host: '127.0.0.2', port: 7000 };
-
-/** An announcer on real sockets, and a promise of the first addresses. */
-function open(tiers: readonly (readonly string[])[], udp: UdpPort, options: Partial<AnnouncerOptions> = {}) {
-  let announcer: Announcer | undefined;
-  const found = new Promise<readonly PeerAddress[]>((resolve) => {
-    announcer = Announcer.open({
-      tiers,
-      infoHash: INFO_HASH,
-      peerId: new TextEncoder().encode('-TD0100-abcdefghijkl'),
-      key: '0badcafe',
-      port: () => 6881,
-      totals: () => ({ uploaded: 1, downloaded: 2, left: 1000 }),
-      onPeers: resolve,
-      udp,
-      ...options,
-    });
-  });
-  return { announcer: announcer!, found };
-}
 
 function states(announcer: Announcer): string[] {
   return announcer.status().map(({ state, message }) => (message === undefined ? state : `${state}: ${message}`));
@@ -46,7 +27,7 @@ function states(announcer: Announcer): string[] {
 test('a UDP tracker hears started, completed and stopped with the true numbers', async () => {
   await using udp = await UdpPort.open();
   await using tracker = await openUdpTracker({ peers: [PEER] });
-  const { announcer, found } = open([[`${tracker.url}?passkey=s3cret`]], udp);
+  const { announcer, found } = openAnnouncer([[`${tracker.url}?passkey=s3cret`]], { udp });
   assert.deepEqual(await found, [PEER]);
   const [status] = announcer.status();
   assert.deepEqual([status!.name, status!.state, status!.peers], [`udp://127.0.0.1:${tracker.port}/…`, 'working', 1]);
@@ -70,7 +51,7 @@ test('over IPv6 peers have IPv6 addresses', async (t) => {
   if (!udp.hasIpv6) return t.skip('no IPv6 here');
   const peers = [PEER, { host: '2001:db8::7', port: 7 }];
   await using tracker = await openUdpTracker({ host: '::1', peers });
-  const { announcer, found } = open([[tracker.url]], udp);
+  const { announcer, found } = openAnnouncer([[tracker.url]], { udp });
   assert.deepEqual(await found, peers.slice(1));
   await announcer[Symbol.asyncDispose]();
   assert.equal(tracker.core.announces[0]!.from.host, '::1');
@@ -88,7 +69,7 @@ test('a tracker with addresses of both families is announced to over each, by UD
   t.mock.method(Resolver.prototype, 'resolve6', () => Promise.resolve(['::1']));
   const found: PeerAddress[] = [];
   const onPeers = (addresses: readonly PeerAddress[]): void => void found.push(...addresses);
-  const { announcer } = open([[`udp://both.example:${over4.port}/announce`]], udp, { onPeers });
+  const { announcer } = openAnnouncer([[`udp://both.example:${over4.port}/announce`]], { udp, onPeers });
   await until(() => found.length === 2);
   assert.deepEqual(new Set(found), new Set(peers));
   assert.equal(announcer.status()[0]!.peers, 2);
@@ -106,10 +87,10 @@ test('a dead UDP tracker holds up the HTTP tracker of the next tier for 4 second
   await using mute = await openUdpTracker({ misbehave: () => 'silence' });
   await using good = await openTracker({ peers: [PEER] });
   const begin = performance.now();
-  const { announcer, found } = open([[mute.url], [good.url]], udp);
+  const { announcer, found } = openAnnouncer([[mute.url], [good.url]], { udp });
   assert.deepEqual(await found, [PEER]);
   assert.ok(performance.now() - begin < 6_000);
-  assert.deepEqual(mute.core.asked, ['connect', 'connect']);
+  assert.ok(mute.core.asked.length >= 2 && mute.core.asked.every((action) => action === 'connect'));
   assert.deepEqual(states(announcer), ['asking', 'working']);
   const closing = performance.now();
   await announcer[Symbol.asyncDispose]();
@@ -124,7 +105,7 @@ test('a dead HTTP tracker gives way to a UDP tracker of its tier or the next, an
   await using good = await openUdpTracker({ peers: [PEER] });
   const dead = 'http://127.0.0.1:1/announce';
   for (const tiers of [[[dead], [refusing.url], [good.url]], [[dead, refusing.url, good.url]]]) {
-    const { announcer, found } = open(tiers, udp, { random: () => 0.999 });
+    const { announcer, found } = openAnnouncer(tiers, { udp, random: () => 0.999 });
     assert.deepEqual(await found, [PEER]);
     assert.deepEqual(states(announcer), ['failed: connection refused', 'failed: refused: not \\x07 here', 'working']);
     await announcer[Symbol.asyncDispose]();
@@ -135,7 +116,7 @@ test('closing takes two seconds when a UDP tracker is silent at `stopped`, and s
   let isMute = false;
   await using udp = await UdpPort.open();
   await using tracker = await openUdpTracker({ misbehave: () => (isMute ? 'silence' : undefined) });
-  const { announcer, found } = open([[tracker.url]], udp);
+  const { announcer, found } = openAnnouncer([[tracker.url]], { udp });
   await found;
   isMute = true;
   const begin = performance.now();
@@ -149,7 +130,7 @@ test('several downloads ask over one port, each hears its own answers', async ()
   await using udp = await UdpPort.open();
   await using one = await openUdpTracker({ peers: [PEER] });
   await using other = await openUdpTracker({ peers: [{ ...PEER, port: 1 }] });
-  const opened = [one, other, one].map(({ url }) => open([[url]], udp));
+  const opened = [one, other, one].map(({ url }) => openAnnouncer([[url]], { udp }));
   const ports = await Promise.all(opened.map(async ({ found }) => (await found)[0]!.port));
   assert.deepEqual(ports, [7000, 1, 7000]);
   await Promise.all(opened.map(({ announcer }) => announcer[Symbol.asyncDispose]()));
@@ -161,7 +142,7 @@ test('our address as HTTP trackers see it is passed on (BEP 24)', async () => {
   await using hanging = await openTracker({ misbehave: () => hang });
   const seen: string[] = [];
   const onExternalIp = (ip: string, source: string): void => void seen.push(`${ip} ${source}`);
-  const { announcer, found } = open([[tracker.url], [hanging.url]], udp, { onExternalIp });
+  const { announcer, found } = openAnnouncer([[tracker.url], [hanging.url]], { udp, onExternalIp });
   await found;
   await announcer[Symbol.asyncDispose]();
   assert.equal(seen[0], `192.0.2.5 http://127.0.0.1:${tracker.port}/…`);
@@ -230,11 +211,12 @@ test('opentracker: peers announced over UDP are found over HTTP and the other wa
   const none = { complete: 0, downloaded: 0, incomplete: 0 };
   assert.deepEqual(await scraped(), none);
 
-  const first = open([[tracker.udp]], udp, { port: () => 7001 });
+  const first = openAnnouncer([[tracker.udp]], { udp, port: () => 7001 });
   await first.found;
-  const second = open([[tracker.http]], udp, { port: () => 7002 });
+  const second = openAnnouncer([[tracker.http]], { udp, port: () => 7002 });
   assert.ok((await second.found).some(({ host, port }) => host === '127.0.0.1' && port === 7001));
-  const third = open([[tracker.udp]], udp, {
+  const third = openAnnouncer([[tracker.udp]], {
+    udp,
     port: () => 7003,
     totals: () => ({ uploaded: 0, downloaded: 0, left: 0 }),
   });
