@@ -122,7 +122,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
     const { assembler } = this.#context;
     this.blockBytes += length;
     if (this.#place >= 0 && assembler.isOpen(this.id, this.#block)) {
-      assembler.slots.bytes.set(chunk.subarray(from, to), this.#place);
+      assembler.slots.put(this.#place, chunk.subarray(from, to));
       this.#place += length;
       this.#context.onPayload(length, 0);
     } else {
