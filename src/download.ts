@@ -288,7 +288,6 @@ class TorrentDownload implements Download {
     }
     this.#tally.addPiece(index);
     if (this.#line?.target.keepsPieces) this.#swarm?.peers?.broadcastHave(index);
-    else this.#swarm?.refill();
     if (this.#tally.isComplete) this.#complete();
   }
 

@@ -206,7 +206,9 @@ export class Swarm implements AsyncDisposable {
     queueMicrotask(() => {
       this.#isRefilling = false;
       const now = performance.now();
-      for (const peer of this.#peers?.connections ?? []) if (peer.fetcher.requests.size === 0) peer.tick(now);
+      for (const peer of this.#peers?.connections ?? []) {
+        if (peer.fetcher.requests.size === 0 && !peer.peerChoking) peer.tick(now);
+      }
     });
   }
 

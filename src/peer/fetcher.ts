@@ -15,7 +15,7 @@ const MOST_UNREQUESTED = 64;
 const MOST_LATE = 4096;
 /** A peer this slow, in ms for a whole piece, helps others with theirs. */
 const SLOW_PIECE_MS = 10_000;
-/** Requests go out in batches: a quarter of the pipeline, but no more than that many. */
+/** Requests go out in batches: half of the pipeline, but no more than that many. */
 const MOST_BATCH = 64;
 /** Requests beyond twice the pipeline, from which on the peer is asked for less. */
 const LEAST_TRIM = 8;
@@ -32,7 +32,7 @@ export interface FetchContext {
   readonly downloadLimit?: Bucket | undefined;
   /** A block came that other peers owe us too. */
   onDuplicate: (fetcher: BlockFetcher, block: number) => void;
-  /** There is room for requests and nothing left that nobody was asked for; may push blocks to ask for again. */
+  /** There is room for requests, and all that may be fetched now was asked for; may push blocks to ask for again. */
   onStarving: (fetcher: BlockFetcher, most: number, out: number[]) => void;
   /** Payload bytes came, of which so many were of no use; 0 of the first when that shows only later. */
   onPayload: (received: number, wasted: number) => void;
@@ -195,7 +195,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
     const owed = this.requests.size;
     if (owed > 2 * target + LEAST_TRIM && this.#owesTooMuch) this.#trim(target);
     const room = target - owed;
-    return room < Math.max(1, Math.min(target >> 2, MOST_BATCH)) ? 0 : room;
+    return room < Math.max(1, Math.min(target >> 1, MOST_BATCH)) ? 0 : room;
   }
 
   /** Asks for what the limit has free, and waits in line to ask for the rest. */
@@ -213,7 +213,8 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
     const blocks = this.#chosen;
     blocks.length = 0;
     assembler.takeBlocks(this, most, blocks);
-    if (blocks.length === 0 && !this.isSnubbed) this.#context.onStarving(this, most, blocks);
+    const isStarving = blocks.length === 0 && !this.isSnubbed && !assembler.slots.isBehind;
+    if (isStarving) this.#context.onStarving(this, most, blocks);
     if (blocks.length === 0) return 0;
     const bytes = new Uint8Array(blocks.length * REQUEST_LENGTH);
     blocks.forEach((block, at) => {

@@ -81,7 +81,12 @@ export class Slots {
 
   /** Whether there is a slot for one more piece, and the disk keeps up. */
   get mayStart(): boolean {
-    return this.#free.length > 0 && this.#writing < this.#mostWriting;
+    return this.#free.length > 0 && !this.isBehind;
+  }
+
+  /** The disk threads do not keep up: what is to come waits for them, and not for peers. */
+  get isBehind(): boolean {
+    return this.#writing >= this.#mostWriting;
   }
 
   /** No slot is free. */

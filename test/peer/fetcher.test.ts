@@ -14,13 +14,19 @@ const PIECES = 64;
 const LAYOUT = { pieceLength: 16 * BLOCK_LENGTH, pieceCount: PIECES, totalLength: PIECES * 16 * BLOCK_LENGTH };
 
 /** A fetcher with all pieces to get from a peer that has them, and what it sends. */
-function openFetcher(downloadLimit?: Bucket) {
-  const picker = new PiecePicker(PIECES, { random: () => 0 });
-  const assembler = new PieceAssembler(LAYOUT, picker, new Slots(LAYOUT), {
-    onFull: (slot, index) => assembler.written(slot, index, true),
+function openFetcher(downloadLimit?: Bucket, layout = LAYOUT) {
+  const picker = new PiecePicker(layout.pieceCount, { random: () => 0 });
+  const full: (() => void)[] = [];
+  const disk = { isFast: true };
+  const assembler = new PieceAssembler(layout, picker, new Slots(layout), {
+    onFull: (slot, index) => {
+      const write = (): void => assembler.written(slot, index, true);
+      if (disk.isFast) write();
+      else full.push(write);
+    },
     onGuilty: () => undefined,
   });
-  const have = new Bitfield(PIECES);
+  const have = new Bitfield(layout.pieceCount);
   have.fill();
   picker.addPeer(have);
   const sent: { id: number; index: number; begin: number }[] = [];
@@ -47,7 +53,7 @@ function openFetcher(downloadLimit?: Bucket) {
     fetcher.onBlockBytes(new Uint8Array(BLOCK_LENGTH), 0, BLOCK_LENGTH);
     fetcher.onBlockEnd();
   };
-  return { fetcher, sent, bring, payload, starved: () => starved };
+  return { fetcher, sent, bring, payload, disk, full, starved: () => starved };
 }
 
 test('a reject that answers a cancel does not touch the same block asked for again', () => {
@@ -217,4 +223,28 @@ test('what a peer that chokes us still owed is not paid for, unless it comes all
   assert.ok(free() > 0, 'given back');
   bring(sent[0]!);
   assert.equal(free(), 0, 'taken after all');
+});
+
+test('while the disk does not keep up nothing is asked for twice, and all goes on once it does', () => {
+  const pieceCount = 400;
+  const { fetcher, sent, bring, disk, full, starved } = openFetcher(undefined, {
+    ...LAYOUT,
+    pieceCount,
+    totalLength: pieceCount * LAYOUT.pieceLength,
+  });
+  disk.isFast = false;
+  const fetchAll = (): void => {
+    fetcher.fill();
+    while (sent.length > 0) {
+      for (const request of sent.splice(0)) bring(request);
+      fetcher.fill();
+    }
+  };
+  fetchAll();
+  assert.ok(full.length >= (16 * 2 ** 20) / LAYOUT.pieceLength && full.length < 100, `${full.length} pieces`);
+  assert.equal(starved(), 0);
+  disk.isFast = true;
+  for (const write of full) write();
+  fetchAll();
+  assert.ok(starved() > 0, 'at the end others are asked');
 });
