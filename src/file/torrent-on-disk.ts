@@ -110,7 +110,7 @@ export class TorrentOnDisk {
       if (!isPadding) {
         try {
           const descriptor = this.#toWrite.get(file, name, isExecutable ? 0o777 : 0o666);
-          this.#assertUntouched(file, descriptor);
+          if (this.#reached[file]! > 0) this.#assertUntouched(file, descriptor);
           // A disk that is nearly full takes less than it was given.
           for (let done = 0; done < length;) {
             const written = writeSync(descriptor, bytes, from + done, length - done, offset + done);
