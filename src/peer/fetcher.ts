@@ -5,7 +5,7 @@ import { BLOCK_LENGTH, lengthOfPiece } from '../common/pieces.js';
 import type { BlockTaker, PieceAssembler } from '../piece/assembler.js';
 import { RequestPipeline } from './pipeline.js';
 import { RequestQueue } from './requests.js';
-import { MESSAGE, REQUEST_LENGTH, writeRequest, type BlockSink } from './wire.js';
+import { BLOCK_HEAD_LENGTH, MESSAGE, REQUEST_LENGTH, writeRequest, type BlockSink } from './wire.js';
 
 /** A peer that owes blocks and brought none for so long is snubbed: others are asked for them. */
 const SNUBBED_AFTER_MS = 20_000;
@@ -60,7 +60,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
   isSnubbed = false;
   /** Whether it ever brought a block we lacked. */
   isUseful = false;
-  /** Bytes of blocks, wanted or not. */
+  /** Bytes of blocks, wanted or not, and the heads of those that it owed. */
   blockBytes = 0;
 
   readonly #context: FetchContext;
@@ -111,8 +111,10 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
       length === assembler.lengthOf(this.#block) &&
       (this.requests.has(this.#block) || this.#late.has(this.#block));
     // It stays owed until its last byte is here: a peer that stops in the middle of it is stalled.
-    if (isExpected) this.#start = this.#place = assembler.open(this.id, this.#block);
-    else if (++this.#unrequested > MOST_UNREQUESTED) {
+    if (isExpected) {
+      this.blockBytes += BLOCK_HEAD_LENGTH;
+      this.#start = this.#place = assembler.open(this.id, this.#block);
+    } else if (++this.#unrequested > MOST_UNREQUESTED) {
       throw new ProtocolError('ERR_WIRE', 'the peer sends what nobody asked for');
     }
   }
@@ -153,7 +155,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
       this.isSnubbed = false;
       this.#context.onBlock();
       if (assembler.close(this.id, block, wasOwed)) this.#context.onDuplicate(this, block);
-    } else if (wasOwed) assembler.giveBack(block);
+    } else if (wasOwed) assembler.giveBack(this.id, block);
     if (!wasOwed) return;
     this.#hasNewBlocks = true;
     this.#rejects = 0;
@@ -250,7 +252,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
     // The answer to a cancel, even if the block was asked for once more since then.
     if (this.#late.remove(block) >= 0 || this.requests.remove(block) < 0) return;
     this.#context.downloadLimit?.giveBack(BLOCK_LENGTH);
-    this.#context.assembler.giveBack(block);
+    this.#context.assembler.giveBack(this.id, block);
     this.#context.assembler.leave(this);
     this.#holdBack();
   }
@@ -275,7 +277,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
     const { assembler } = this.#context;
     if (this.#place >= 0) assembler.abort(this.id, this.#block);
     this.#lose();
-    for (const block of this.#dropRequests()) assembler.giveBack(block);
+    for (const block of this.#dropRequests()) assembler.giveBack(this.id, block);
     assembler.leave(this);
   }
 
@@ -290,7 +292,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
   #trim(target: number): void {
     for (const block of this.requests.list().slice(target)) {
       this.cancel(block);
-      this.#context.assembler.giveBack(block);
+      this.#context.assembler.giveBack(this.id, block);
     }
     this.#context.assembler.leave(this);
   }
@@ -298,7 +300,7 @@ export class BlockFetcher implements BlockTaker, BlockSink, Waiter {
   #giveUp(): void {
     const { assembler } = this.#context;
     const blocks = this.#dropRequests();
-    for (const block of blocks) assembler.giveBack(block);
+    for (const block of blocks) assembler.giveBack(this.id, block);
     this.#keepLate(blocks);
     assembler.leave(this);
     this.pipeline.reset();

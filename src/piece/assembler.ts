@@ -2,6 +2,7 @@
 import type { Bitfield } from '../common/bitfield.js';
 import { BLOCK_LENGTH, lengthOfPiece, type PieceLayout } from '../common/pieces.js';
 import { Blame } from './blame.js';
+import { Retries } from './retries.js';
 import type { Slots } from './slots.js';
 
 /** What the assembler needs to know of a peer. */
@@ -49,6 +50,7 @@ export class PieceAssembler {
   readonly #picker: PieceOrder;
   readonly #events: AssemblerEvents;
   readonly #blame = new Blame();
+  readonly #retries = new Retries();
   /** Tick at which a writer got its place, by entry; only looked at when a second peer wants it. */
   readonly #openedAt: Uint32Array;
   #ticks = 0;
@@ -105,8 +107,9 @@ export class PieceAssembler {
 
   /** Whether one more peer may be asked for a block that is owed already (endgame). */
   mayDuplicate(block: number, most: number): boolean {
-    const slot = this.slots.slotOf(this.indexOf(block));
-    if (slot < 0) return false;
+    const index = this.indexOf(block);
+    const slot = this.slots.slotOf(index);
+    if (slot < 0 || this.#blame.isSuspicious(index)) return false;
     const inPiece = block % this.blocksPerPiece;
     return this.slots.isMissing(slot, inPiece) && this.slots.requests(slot, inPiece) < most;
   }
@@ -116,9 +119,10 @@ export class PieceAssembler {
   }
 
   /** The peer that was asked for a block will not send it: choked, rejected, timed out or gone. */
-  giveBack(block: number): void {
-    const slot = this.slots.slotOf(this.indexOf(block));
-    if (slot >= 0) this.slots.unrequest(slot, block % this.blocksPerPiece);
+  giveBack(peer: number, block: number): void {
+    const index = this.indexOf(block);
+    const slot = this.slots.slotOf(index);
+    if (slot >= 0 && !this.#retries.isKeptFrom(index, peer)) this.slots.unrequest(slot, block % this.blocksPerPiece);
   }
 
   /**
@@ -127,9 +131,10 @@ export class PieceAssembler {
    */
   open(peer: number, block: number): number {
     const { slots } = this;
-    const slot = slots.slotOf(this.indexOf(block));
+    const index = this.indexOf(block);
+    const slot = slots.slotOf(index);
     const inPiece = block % this.blocksPerPiece;
-    if (slot < 0 || !slots.isMissing(slot, inPiece)) return -1;
+    if (slot < 0 || !slots.isMissing(slot, inPiece) || this.#retries.isKeptFrom(index, peer)) return -1;
     const entry = slot * slots.blocksPerSlot + inPiece;
     const writer = slots.writer(slot, inPiece);
     if (writer !== 0 && writer !== peer && this.#ticks - this.#openedAt[entry]! < TICKS_TO_KEEP_A_PLACE) return -1;
@@ -168,6 +173,7 @@ export class PieceAssembler {
     if (!isRight) guilty = this.#blame.failed(index, slots.piece(slot), slots.senders(slot));
     else if (this.#blame.isSuspicious(index)) guilty = this.#blame.passed(index, slots.piece(slot));
     slots.free(slot);
+    if (isRight) this.#retries.end(index);
     if (isRight) this.#picker.markDone(index);
     else this.#picker.release(index);
     if (guilty.length > 0) this.#events.onGuilty(guilty);
@@ -184,17 +190,36 @@ export class PieceAssembler {
     let shared = -1;
     for (const slot of slots.open) {
       const index = slots.pieceOf(slot);
-      if (!peer.have.has(index)) continue;
+      if (!peer.have.has(index) || this.#retries.isKeptFrom(index, peer.id)) continue;
       if (slots.users(slot) === 0) return slot;
-      // A piece that failed is fetched by one peer alone, so that it is known who fails it again.
-      if (shared < 0 && !this.#blame.isSuspicious(index)) shared = slot;
+      if (shared < 0) shared = slot;
     }
     if (shared >= 0 && peer.isSlow) return shared;
     if (slots.mayStart) {
       const index = this.#picker.pick(peer.have);
-      if (index >= 0) return slots.start(index);
+      if (index >= 0) return this.#start(peer, index);
     }
-    return shared < 0 && slots.isFull ? this.#replace(peer) : shared;
+    if (shared >= 0) return shared;
+    const overdue = this.#takeOver(peer);
+    return overdue < 0 && slots.isFull ? this.#replace(peer) : overdue;
+  }
+
+  #start(peer: BlockTaker, index: number): number {
+    if (this.#blame.isSuspicious(index)) this.#retries.begin(index, peer.id, this.#ticks);
+    return this.slots.start(index);
+  }
+
+  /** Begins anew with a failed piece that another peer, alone with it, does not bring. */
+  #takeOver(peer: BlockTaker): number {
+    const { slots } = this;
+    const isThere = (index: number): boolean => {
+      const slot = slots.slotOf(index);
+      return slot >= 0 && peer.have.has(index) && slots.isFilling(slot);
+    };
+    const index = this.#retries.overdue(peer.id, this.#ticks, isThere);
+    if (index < 0) return -1;
+    slots.free(slots.slotOf(index));
+    return this.#start(peer, index);
   }
 
   /**
@@ -209,6 +234,6 @@ export class PieceAssembler {
     const given = slots.pieceOf(idlest);
     slots.free(idlest);
     this.#picker.release(given);
-    return slots.start(index);
+    return this.#start(peer, index);
   }
 }

@@ -166,6 +166,11 @@ export class Slots {
     this.#free.push(slot);
   }
 
+  /** Blocks of its piece are still to come. */
+  isFilling(slot: number): boolean {
+    return this.#missing[slot]! > 0;
+  }
+
   hasUnrequested(slot: number): boolean {
     return this.#unrequested[slot]! > 0;
   }

@@ -230,6 +230,22 @@ const blocks: readonly HostilePeer[] = [
     }),
   },
   {
+    name: 'brings one wrong block of each piece, and no more of it',
+    threat: 'P4',
+    script: (visit) => {
+      visit.pretend();
+      const asked = new Set<string>();
+      visit.onMessage = (id, payload) => {
+        if (id !== MESSAGE.request) return;
+        const [index, begin] = [payload.readUInt32BE(0), payload.readUInt32BE(4)];
+        const isNewTry = [...asked].every((key) => !key.startsWith(`${index} `)) || asked.has(`${index} ${begin}`);
+        if (isNewTry) for (const key of asked) if (key.startsWith(`${index} `)) asked.delete(key);
+        asked.add(`${index} ${begin}`);
+        if (isNewTry) visit.say(block(index, begin, noise.subarray(asked.size, asked.size + payload.readUInt32BE(8))));
+      };
+    },
+  },
+  {
     name: 'stops in its first block',
     threat: 'P5',
     script: (visit) => {

@@ -54,7 +54,7 @@ function setUp(layout: { pieceLength: number; totalLength: number }, budget = MI
 /** What the peer sends of a block: its own number, over and over. */
 function deliver(assembler: PieceAssembler, peer: Peer, block: number): void {
   const place = assembler.open(peer.id, block);
-  if (place < 0) return assembler.giveBack(block);
+  if (place < 0) return assembler.giveBack(peer.id, block);
   const length = assembler.lengthOf(block);
   assembler.slots.bytes.fill(peer.id, place, place + length);
   assembler.close(peer.id, block, true);
@@ -90,7 +90,7 @@ test('outside endgame no block is given out twice, and every piece is filled in 
             const block = peer.owed.shift()!;
             owed.delete(block);
             if (kind === 'deliver') deliver(assembler, peer, block);
-            else assembler.giveBack(block);
+            else assembler.giveBack(peer.id, block);
           }
           for (const [slot, index] of full.splice(0)) assembler.written(slot, index, true);
         };
@@ -118,7 +118,7 @@ test('a peer finishes its own piece before it starts another, and orphaned piece
   assembler.takeBlocks(bob, 2, others);
   assert.deepEqual(others, [4, 5], 'a fast peer has a piece of its own');
   assembler.leave(ann);
-  for (const block of first) assembler.giveBack(block);
+  for (const block of first) assembler.giveBack(ann.id, block);
   const rest: number[] = [];
   assembler.takeBlocks(bob, 6, rest);
   assert.deepEqual(rest, [6, 7, 0, 1, 2, 3]);
@@ -198,6 +198,39 @@ test('of several senders only those are guilty whose blocks differ from what pas
   assert.deepEqual(guilty, [2]);
 });
 
+test('who has a failed piece alone and does not bring it gives way, and nothing of it is mixed with what he brought', () => {
+  const { assembler, pieceCount, full, guilty } = setUp({ totalLength: 65_536, pieceLength: 65_536 });
+  const [honest, liar] = [new Peer(1, pieceCount), new Peer(2, pieceCount)];
+  const take = (peer: Peer, most = 4): number[] => {
+    const blocks: number[] = [];
+    assembler.takeBlocks(peer, most, blocks);
+    return blocks;
+  };
+  const wait = (ticks: number): void => {
+    for (let tick = 0; tick < ticks; tick++) assembler.tick();
+  };
+  const [first, ...others] = [...take(liar, 1), ...take(honest, 3)];
+  deliver(assembler, liar, first!);
+  for (const block of others) deliver(assembler, honest, block);
+  assembler.written(...full.pop()!, false);
+
+  const [late, lie] = take(liar);
+  deliver(assembler, liar, lie!);
+  wait(29);
+  assert.deepEqual(take(honest), []);
+  assert.equal(assembler.mayDuplicate(late!, 8), false, 'nor is he helped by the endgame');
+  wait(1);
+  const all = take(honest);
+  assert.equal(all.length, 4, 'all of it is fetched afresh');
+  deliver(assembler, liar, late!);
+  wait(59);
+  assert.deepEqual(take(liar), [], 'who has had his try waits twice as long');
+  for (const block of all) deliver(assembler, honest, block);
+  assert.deepEqual([...assembler.slots.senders(full[0]![0])], [1, 1, 1, 1]);
+  assembler.written(...full.pop()!, true);
+  assert.deepEqual(guilty, [2]);
+});
+
 test('block numbers, offsets and lengths agree, also for the short last piece', () => {
   const { assembler } = setUp({ totalLength: 2 * 40_000 + 20_001, pieceLength: 40_000 });
   assert.equal(assembler.blocksPerPiece, 3);
@@ -251,7 +284,7 @@ test('pieces that nobody brings any more give way, when they have taken all memo
     const owed: number[] = [];
     assembler.takeBlocks(leaver, 2, owed);
     if (index !== 2) deliver(assembler, leaver, owed.shift()!); // of piece 2 nothing came
-    for (const block of owed) assembler.giveBack(block);
+    for (const block of owed) assembler.giveBack(leaver.id, block);
     assembler.leave(leaver);
   }
   const holder = new Peer(9, 6);
