@@ -78,8 +78,9 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   #now: number;
   #lastReceivedAt: number;
   #lastSentAt: number;
-  /** Bytes in all, messages that bring neither pieces nor requests, and how much of that there may be. */
+  /** Bytes in all, and of requests that we took; messages that get neither us nor the peer any further; limits of both. */
   #received = 0;
+  #requested = 0;
   #asides = 0;
   readonly #talk: TalkLimit;
   readonly #asideTalk: TalkLimit;
@@ -220,7 +221,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     if (this.#phase !== 'open') return;
     const isDebtor = this.fetcher.isSnubbed && !this.peerChoking;
     if (silence > (isDebtor ? DEBTOR_TIMEOUT_MS : IDLE_TIMEOUT_MS)) return this.close('silent');
-    const isFlood = this.#talk.isExceeded(this.#received - this.fetcher.blockBytes, nowMs);
+    const isFlood = this.#talk.isExceeded(this.#received - this.#requested - this.fetcher.blockBytes, nowMs);
     if (this.#asideTalk.isExceeded(this.#asides, nowMs) || isFlood) return this.close('a flood of messages');
     this.#flushHaves();
     if (nowMs - this.#lastSentAt > KEEP_ALIVE_MS) this.#send(new Uint8Array(4));
@@ -259,7 +260,7 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
   // ── From the wire ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   onMessage(id: number, payload: Uint8Array): void {
-    if (id !== MESSAGE.have && id !== MESSAGE.request && id !== MESSAGE.cancel) this.#asides++;
+    if (id !== MESSAGE.have && id !== MESSAGE.request) this.#asides++;
     switch (id) {
       case MESSAGE.choke:
         this.peerChoking = true;
@@ -385,7 +386,11 @@ export class PeerConnection implements TransportEvents, MessageSink, ExtensionPe
     // Some ask right behind their interest; a choke of ours that they have not heard of yet would be for ever.
     if (this.amChoking && this.peerInterested) this.#tellInterest();
     const isServed = !this.amChoking && index < this.have.length && this.#swarm.have.has(index);
-    if (isServed && this.#uploads.add(index, begin, length)) return;
+    if (isServed && this.#uploads.add(index, begin, length)) {
+      this.#requested += REQUEST_LENGTH;
+      return;
+    }
+    this.#asides++;
     this.#reject(index, begin, length);
   }
 

@@ -8,12 +8,15 @@ interface Allowance {
 /** Bytes beside blocks, before there is metadata: that comes with them, and haves of a million pieces. */
 export const MOST_TALK: Allowance = { atOnce: 16 * 1024 * 1024, perSecond: 1024 * 1024 };
 
-/** … and then: haves of all pieces fit in twice, and the requests of a peer that takes 1 GB/s from us. */
+/** … and then, beside requests that we take as well: haves of all pieces fit in twice. */
 export function mostTalk(pieceCount: number): Allowance {
   return { atOnce: 1024 * 1024 + 2 * HAVE_LENGTH * pieceCount, perSecond: 1024 * 1024 };
 }
 
-/** Messages that tell of no piece and ask for none: rejects of all that we may have asked for fit in twice. */
+/**
+ * Messages that tell of no piece and ask for none, or for what is not given: rejects of all that we may have asked for fit
+ * in twice, and a second of libtorrent 2.0, which asks 14,000 times a second for what is rejected.
+ */
 export const MOST_ASIDES: Allowance = { atOnce: 16_384, perSecond: 1024 };
 
 /** Tells a peer that floods us with messages beside blocks: each is cheap, but without end they take all of a core. */

@@ -117,6 +117,33 @@ test('who is silent is hung up on after three minutes, and in less than two when
   }
 });
 
+const threeNumbers = new Uint8Array(12);
+const floods: readonly (readonly [what: string, message: Uint8Array])[] = [
+  ['chokes', encodeMessage(MESSAGE.choke)],
+  ['interest', encodeMessage(MESSAGE.interested)],
+  ['cancels of nothing', encodeMessage(MESSAGE.cancel, threeNumbers)],
+  ['requests that are refused', encodeMessage(MESSAGE.request, threeNumbers)],
+  ['rejects of nothing', encodeMessage(MESSAGE.rejectRequest, threeNumbers)],
+];
+for (const [what, message] of floods) {
+  test(`a peer is hung up on that floods us with ${what}, and a thousand a second are borne`, () => {
+    const reasons: string[] = [];
+    const connection = openConnection((reason) => reasons.push(reason));
+    const hello = encodeHandshake({ infoHash: torrent.infoHash, peerId: randomBytes('id', 20), supportsDht: false });
+    connection.onBytes(hello, hello.length);
+    const thousand = Buffer.concat(Array<Uint8Array>(1000).fill(message));
+    const start = performance.now();
+    for (let second = 1; second <= 60; second++) {
+      connection.onBytes(thousand, thousand.length);
+      connection.tick(start + second * 1000);
+    }
+    assert.deepEqual(reasons, []);
+    for (let times = 0; times < 20; times++) connection.onBytes(thousand, thousand.length);
+    connection.tick(start + 60_100);
+    assert.deepEqual(reasons, ['a flood of messages']);
+  });
+}
+
 /** A connection that somebody made to a download that lacks everything; what it sends is lost. */
 function openConnection(onClose: (reason: string) => void): PeerConnection {
   const metainfo = decodeMetainfo(torrent.bytes);
