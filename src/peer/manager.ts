@@ -16,9 +16,9 @@ import type { Extension } from './extension/link.js';
 import type { BlockFetcher } from './fetcher.js';
 import { clientName, type Handshake } from './handshake.js';
 import type { HandedOver } from './resolving-connection.js';
-import { isLoopback } from '../common/url.js';
+import { hasPlaceFor } from './places.js';
 import { Senders } from './senders.js';
-import { acceptTcp, dialTcp, plainAddress } from './transport.js';
+import { acceptTcp, addressOf, dialTcp } from './transport.js';
 import { dialAddressOf, isConnectedTo, replaces, twinOf } from './twins.js';
 import type { PeerNews } from './peer-news.js';
 import type { BlockReader } from './upload.js';
@@ -35,10 +35,6 @@ const EXCHANGE_MS = 1000;
 const USELESS_AFTER_MS = 60_000;
 /** … or so long without giving us anything, though it has what we lack. */
 const MEAN_AFTER_MS = 180_000;
-/** Peers behind one address, as in a household. */
-const MOST_OF_HOST = 4;
-/** Places that are kept for peers that we dial. */
-const SHARE_TO_DIAL = 0.3;
 
 export interface PeerManagerOptions {
   readonly metainfo: Metainfo;
@@ -150,28 +146,16 @@ export class PeerManager implements ExchangeSwarm, AsyncDisposable {
 
   /** Takes over a peer that dialled us. */
   accept({ socket, received }: IncomingPeer): void {
-    const address = { host: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
-    if (this.#isClosed || !this.#hasPlaceFor(address.host) || this.pool.isBanned(address)) {
+    const address = addressOf(socket);
+    const places = { maxPeers: this.#options.maxPeers, mayDial: this.pool.waiting > 0 };
+    const isWelcome = hasPlaceFor(address.host, this.connections, places) && !this.pool.isBanned(address);
+    if (this.#isClosed || !isWelcome) {
       socket.destroy();
       return;
     }
     const connection = this.#create();
     connection.attach(acceptTcp(socket, connection));
     connection.onBytes(received, received.length);
-  }
-
-  /** Nobody may take all places by dialling us: not one host, nor all of them while there are peers that we could dial. */
-  #hasPlaceFor(host: string): boolean {
-    const { maxPeers } = this.#options;
-    let [incoming, ofHost] = [0, 0];
-    for (const { transport } of this.connections) {
-      if (!transport.isIncoming) continue;
-      incoming++;
-      if (transport.address.host === host) ofHost++;
-    }
-    if (ofHost >= MOST_OF_HOST && !isLoopback(host)) return false;
-    const kept = this.pool.waiting > 0 ? Math.floor(maxPeers * SHARE_TO_DIAL) : 0;
-    return this.connections.size < maxPeers && incoming < maxPeers - kept;
   }
 
   /** Takes over a connection from a `MetadataResolver`, with what its peer has said so far. */

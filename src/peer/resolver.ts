@@ -11,7 +11,8 @@ import { clientName, type Handshake } from './handshake.js';
 import type { IncomingPeer } from './listener.js';
 import type { PeerNews } from './peer-news.js';
 import { ResolvingConnection, type HandedOver, type ResolvingSwarm } from './resolving-connection.js';
-import { acceptTcp, dialTcp } from './transport.js';
+import { hasPlaceFor } from './places.js';
+import { acceptTcp, addressOf, dialTcp } from './transport.js';
 import { dialAddressOf, isConnectedTo, replaces, twinOf } from './twins.js';
 
 const log = createDebug('torrent-dl:peer');
@@ -119,8 +120,10 @@ export class MetadataResolver implements ResolvingSwarm, AsyncDisposable {
 
   /** Takes over a peer that dialled us. */
   accept({ socket, received }: IncomingPeer): void {
-    const address = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    if (this.#isClosed || this.connections.size >= this.#options.maxPeers || this.pool.isBanned(address)) {
+    const address = addressOf(socket);
+    const places = { maxPeers: this.#options.maxPeers, mayDial: true }; // whom, is still to be found
+    const isWelcome = hasPlaceFor(address.host, this.connections, places) && !this.pool.isBanned(address);
+    if (this.#isClosed || !isWelcome) {
       socket.destroy();
       return;
     }

@@ -97,11 +97,16 @@ export function dialTcp(address: PeerAddress, events: TransportEvents): LiveTran
 
 /** Takes over an accepted socket. Node gives those no `onread`, so each read has memory of its own. */
 export function acceptTcp(socket: net.Socket, events: TransportEvents): LiveTransport {
-  const address = { host: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+  const address = addressOf(socket);
   const transport = new TcpTransport(socket, address, true, events);
   socket.on('data', (chunk) => transport.events.onBytes(chunk, chunk.length));
   socket.resume();
   return transport;
+}
+
+/** Who is at the other end of an accepted socket. */
+export function addressOf(socket: net.Socket): PeerAddress {
+  return { host: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
 }
 
 /** An IPv4 address on a dual-stack socket comes as `::ffff:192.0.2.1`. */

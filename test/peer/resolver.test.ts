@@ -152,6 +152,22 @@ test('with all places taken, peers without metadata make room', { timeout: 30_00
   }),
 );
 
+const stallers = Array.from({ length: 4 }, () => ({ metadata: 'stall' }) as const);
+
+test('those who dial us do not take all places, so whoever is found in another way is heard', () =>
+  withPeers([{ metadata: 'honest' }, ...stallers], async (good, ...strangers) => {
+    await using listener = await PeerListener.open(0);
+    await using resolving = resolve(torrent, { maxPeers: 4 });
+    const { resolver } = resolving;
+    listener.serve(torrent.infoHash, (incoming) => resolver.accept(incoming));
+    for (const stranger of strangers) stranger.dial(listener.port);
+    await until(() => resolver.openCount === 3);
+    const begin = performance.now();
+    resolver.add([good.address], 'tracker');
+    await assertResolved(resolving);
+    assert.ok(performance.now() - begin < 5000);
+  }));
+
 for (const [what, bytes] of [
   ['a message that is far too long', Buffer.from([0, 0x10, 0, 0, 20])],
   ['blocks that nobody asked for', Buffer.from(encodeMessage(MESSAGE.piece, new Uint8Array(100)))],
