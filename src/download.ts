@@ -91,7 +91,10 @@ class TorrentDownload implements Download {
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#closers.defer(() => signal?.removeEventListener('abort', this.#onAbort));
     if (signal?.aborted) this.#onAbort();
-    this.#started = this.#start(source).catch((error: unknown) => this.#fail(error));
+    // A turn later: whoever is told something has the download by then.
+    this.#started = Promise.resolve()
+      .then(() => this.#start(source))
+      .catch((error: unknown) => this.#fail(error));
   }
 
   stats(): DownloadStats {

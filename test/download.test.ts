@@ -7,7 +7,9 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Bitfield } from '../src/common/bitfield.js';
 import { DiskError, NoSourceError, TimeLimitError } from '../src/common/errors.js';
-import type { DownloadOptions, DownloadStats } from '../src/api.js';
+import type { Download, DownloadOptions, DownloadStats } from '../src/api.js';
+import { decodeMetainfo } from '../src/metainfo/decode.js';
+import { openSession } from '../src/session.js';
 import { downloadHere } from './helpers/download.js';
 import { encodeHandshake } from '../src/peer/handshake.js';
 import { encodeExtended, encodeHave, encodeMessage, MESSAGE, REQUEST_LENGTH, writeRequest } from '../src/peer/wire.js';
@@ -306,6 +308,20 @@ test('files that hold something else are told of before they are overwritten', (
     assert.deepEqual(notices, [`"${path.join(place, 'two.bin')}" holds other data, which is overwritten`]);
     await fetch(torrent, out, { onNotice });
     assert.equal(notices.length, 1);
+  }));
+
+test('nothing is told before the caller has the download', () =>
+  inTempFolder(async (out) => {
+    const metainfo = decodeMetainfo(sample({ trackers: [['gopher://nobody.example/']] }).bytes);
+    const told: boolean[] = [];
+    await using session = await openSession({ port: 0 });
+    const tell = (): void => void told.push(running !== undefined);
+    const options = { out, session, onNotice: tell, onMetadata: tell };
+    let running: Download | undefined = undefined as Download | undefined;
+    running = downloadHere(metainfo, options);
+    await until(() => told.length >= 2);
+    await running[Symbol.asyncDispose]();
+    assert.deepEqual(told.slice(0, 2), [true, true]);
   }));
 
 test('what ended a download is not hidden by what goes wrong when it is closed', () =>

@@ -162,6 +162,7 @@ export class JsonReporter implements Reporter {
   #tell(job: Job | undefined, type: string, facts: object): void {
     if (!job) return this.#write(type, facts);
     if (this.#over.has(job)) return;
+    this.#begin(job);
     const { download } = job;
     const torrent = download?.infoHash && Buffer.from(download.infoHash).toString('hex');
     this.#write(type, { source: withoutSecrets(job.source), torrent, ...facts });

@@ -45,15 +45,17 @@ export async function untilRoom<T>(
  * Pieces that found no room. They stay in their slots, so that nothing is fetched twice; one of them is tried now and
  * then, and once it gets through, so may the others.
  *
- *   add ──► waiting ──every 2 s, one──► trying ──wrote──► all that wait are written
+ *   add ──► waiting ──every 2 s, one──► trying ──answered, wrote──► all that wait are written
  *              ▲                          │
- *              └───────────add────────────┘
+ *              └──────answered, add───────┘
  */
 export class PiecesWithoutRoom {
   readonly #write: (slot: number, index: number) => void;
   readonly #onChange: (error: DiskError | undefined) => void;
   readonly #waiting: { readonly slot: number; readonly index: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** The slot of the piece that is being tried, or -1. A slow disk may take long to answer. */
+  #trying = -1;
 
   /** `onChange` hears why the first piece has to wait, and (undefined) when there is room again. */
   constructor(write: (slot: number, index: number) => void, onChange: (error: DiskError | undefined) => void) {
@@ -72,6 +74,11 @@ export class PiecesWithoutRoom {
     this.#onChange(error);
   }
 
+  /** A thread is done with a slot, whichever way; `add` or `wrote` may follow. */
+  answered(slot: number): void {
+    if (slot === this.#trying) this.#trying = -1;
+  }
+
   /** A piece was written: there is room. */
   wrote(): void {
     if (!this.#timer) return;
@@ -87,8 +94,10 @@ export class PiecesWithoutRoom {
   }
 
   #tryOne(): void {
+    if (this.#trying >= 0) return;
     const next = this.#waiting.shift();
-    if (next) this.#write(next.slot, next.index);
-    else this.close(); // the last one tried did not come back: it had another fault
+    if (!next) return this.close(); // the last one had another fault
+    this.#trying = next.slot;
+    this.#write(next.slot, next.index);
   }
 }

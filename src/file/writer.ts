@@ -247,6 +247,7 @@ export class FileWriter implements PieceSink {
 
   #onWritten(slot: number, index: number, answer: Answer): void {
     this.pending--;
+    this.#withoutRoom?.answered(slot);
     const isOk = answer === RESULT.ok;
     if (isOk) this.#note(index);
     if (isDiskFull(answer)) void this.#onDiskFull(slot, index, answer);

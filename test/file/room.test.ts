@@ -32,9 +32,13 @@ test('of the pieces without room one is tried at a time; when it gets through th
   assert.deepEqual([pieces.isWaiting, changes, written], [true, ['ERR_DISK_FULL'], []]);
   t.mock.timers.tick(2000);
   assert.deepEqual(written, [11]);
+  t.mock.timers.tick(6000);
+  assert.deepEqual([pieces.isWaiting, written], [true, [11]], 'a disk that takes its time');
+  pieces.answered(1);
   pieces.add(1, 1, full); // no luck
   t.mock.timers.tick(2000);
   assert.deepEqual(written, [11, 22]);
+  pieces.answered(2);
   pieces.wrote();
   assert.deepEqual(written, [11, 22, 33, 11]);
   assert.deepEqual([pieces.isWaiting, changes], [false, ['ERR_DISK_FULL', undefined]]);
@@ -50,6 +54,7 @@ test('nothing is waited for once no piece is left that could be tried', (t) => {
   );
   pieces.add(1, 1, full);
   t.mock.timers.tick(2000);
+  pieces.answered(1);
   assert.ok(pieces.isWaiting);
   t.mock.timers.tick(2000); // it was wrong when it was hashed again, say
   assert.ok(!pieces.isWaiting);
