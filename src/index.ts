@@ -10,7 +10,7 @@ export type { Space } from './file/space.js';
 export type { OnDiskFull } from './file/room.js';
 export { openSession, type Session, type SessionOptions } from './session.js';
 export { chooseFiles, isSelective, type Choice, type Selection } from './selection.js';
-export { writeManifest, type ManifestOptions } from './manifest.js';
+export { checkManifest, writeManifest, type ManifestOptions } from './manifest.js';
 export type { DigestAlgorithm } from './file/digest-files.js';
 export type { PieceCell } from './piece-map.js';
 export type { Phase } from './phase.js';

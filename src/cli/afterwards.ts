@@ -1,5 +1,5 @@
 /** What is done with what a job has downloaded: commands for it, and a list of digests. */
-import { writeManifest, type FinishedFile } from '../index.js';
+import { checkManifest, writeManifest, type FinishedFile, type Metainfo } from '../index.js';
 
 import type { Hooks } from './hooks.js';
 import type { Options } from './options.js';
@@ -15,6 +15,14 @@ export class Afterwards {
   constructor(options: Options, hooks: Hooks) {
     this.#options = options;
     this.#hooks = hooks;
+  }
+
+  /** Looks whether all that is to be done can be done. @throws {DiskError, UsageError} of the list */
+  check({ files, name }: Metainfo): void {
+    const { manifest, out } = this.#options;
+    if (!manifest) return;
+    const paths = files.map((file) => file.path);
+    checkManifest(paths, { out, name, algorithm: manifest });
   }
 
   /** Starts the command for a file. */

@@ -1,5 +1,13 @@
 /** `--dry-run`: what a download would begin with. */
-import { checkDownload, escapeControl, TorrentDlError, type DryRun, type SourceStatus } from '../index.js';
+import {
+  checkDownload,
+  checkManifest,
+  escapeControl,
+  TorrentDlError,
+  type DryRun,
+  type Metainfo,
+  type SourceStatus,
+} from '../index.js';
 
 import { engineOptions } from './engine-options.js';
 import { describeError, exitCodeOf } from './exit.js';
@@ -23,12 +31,26 @@ export async function dryRun(operand: string, options: Options): Promise<number>
         if (level === 'warning' ? !quiet : verbose) process.stderr.write(`torrent-dl: ${level}: ${text}\n`);
       },
     });
-    const exitCode = result.problem ? exitCodeOf(result.problem) : 0;
-    if (json) process.stdout.write(jsonLine(factsOf(operand, result, out, exitCode)));
-    else if (!quiet) process.stdout.write(format(result, out));
-    if (result.problem) process.stderr.write(`${describeError(result.problem, Boolean(process.env['DEBUG']))}\n`);
+    const problem = result.problem ?? manifestProblem(result.metainfo, options);
+    const exitCode = problem ? exitCodeOf(problem) : 0;
+    const report = problem ? { ...result, problem } : result;
+    if (json) process.stdout.write(jsonLine(factsOf(operand, report, out, exitCode)));
+    else if (!quiet) process.stdout.write(format(report, out));
+    if (problem) process.stderr.write(`${describeError(problem, Boolean(process.env['DEBUG']))}\n`);
     return exitCode;
   });
+}
+
+/** Why a list of digests could not be written. */
+function manifestProblem({ files, name }: Metainfo, { manifest, out }: Options): Error | undefined {
+  if (!manifest) return undefined;
+  const paths = files.map((file) => file.path);
+  try {
+    checkManifest(paths, { out, name, algorithm: manifest });
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 /** The same for programs: see docs/json.md. */

@@ -97,7 +97,10 @@ export class Jobs {
       ...engineOptions(this.#options),
       signal: this.#signals.signal,
       onNotice: (notice) => reporter.notice(job, notice),
-      onMetadata: (metainfo, isWanted) => reporter.metadata?.(job, metainfo, isWanted),
+      onMetadata: (metainfo, isWanted) => {
+        reporter.metadata?.(job, metainfo, isWanted);
+        afterwards.check(metainfo);
+      },
       onFile: (file) => {
         reporter.file?.(job, file);
         if (job.download) afterwards.file(job as RunningJob, file);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, test } from 'node:test';
 
@@ -161,6 +161,30 @@ test('a list of chosen files has those only, and other digests have their own', 
   assert.equal(code, 0);
   const list = await readFile(path.join(cwd, '-album.sha512'), 'utf8');
   assert.match(list, /^[0-9a-f]{128} {2}-album\/-rf\n$/);
+});
+
+test('a list takes the place of an earlier one, and of nothing else: that is told before anything is fetched', async () => {
+  const cwd = await workFolder();
+  const list = path.join(cwd, 'out/-album.sha256');
+  const words = ['-o', 'out', '--manifest', 'sha256'];
+  const other = `${'0'.repeat(64)}  a file of the publisher\n`;
+  await mkdir(path.dirname(list));
+  for (const text of ['signed by the publisher\n', other]) {
+    await writeFile(list, text);
+    for (const more of [['--dry-run'], [], ['--atomic']]) {
+      const { code, stderr } = await runIn(cwd, ...words, ...more);
+      assert.deepEqual([code, await readFile(list, 'utf8')], [5, text]);
+      assert.match(stderr, /^torrent-dl: cannot write "out\/-album\.sha256": what is there is .*; move it away$/m);
+      assert.ok(!(await readdir(path.dirname(list))).includes('-album'));
+    }
+  }
+  await rm(list);
+  for (let times = 0; times < 2; times++) assert.equal((await runIn(cwd, ...words)).code, 0);
+  const right = await readFile(list, 'utf8');
+  await writeFile(list, right.replace(/[0-9a-f]{64}/, '0'.repeat(64)));
+  const { code, stderr } = await runIn(cwd, ...words);
+  assert.equal(code, 5);
+  assert.match(stderr, /has other digests of the same files; move it away$/m);
 });
 
 test('a list that cannot be written is a disk error', async () => {
