@@ -116,7 +116,7 @@ function matcherOf(word: string): (path: Names) => boolean {
   const pattern = bare.replace(/^(?:\.?\/)+/, '');
   if (pattern === '') return () => false;
   if (pattern.length > MOST_GLOB) throw new UsageError('ERR_SELECTION', `${quoted(pattern.slice(0, 40))}… is too long`);
-  const glob = picomatch(pattern, { dot: true, nonegate: true });
+  const glob = picomatch(pattern, { dot: true, nonegate: true, posix: true });
   const isMatch = (text: string): boolean => text === pattern || glob(text);
   if (!bare.includes('/')) return ({ names }) => names.some(isMatch);
   return ({ names, root }) => {

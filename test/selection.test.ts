@@ -48,6 +48,8 @@ const WORDS: readonly (readonly [what: string, words: readonly string[], chosen:
   ['a star ends at a slash', ['*/notes*'], []],
   ['braces are alternatives', ['*.{mkv,srt}'], [0, 1, 2]],
   ['case matters', ['*.MKV'], []],
+  ['brackets are one of some signs, or with "!" none of them', ['e1.[!m]*'], [1]],
+  ['or with "^"', ['e1.[^m]*'], [1]],
   ['a name with brackets matches itself', ['notes [a].txt'], [4]],
   ['so does such a path', ['extras/Season 1/notes [a].txt'], [4]],
   ["the torrent's own folder is everything", ['Show'], [0, 1, 2, 4, 5, 6]],
