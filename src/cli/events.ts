@@ -43,6 +43,8 @@ export class JsonReporter implements Reporter {
   readonly #results = new Map<Job, Result>();
   readonly #over = new WeakSet<Job>();
   readonly #endings: Ending[] = [];
+  /** In the run; 0 until that is known. */
+  #torrents = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -54,6 +56,10 @@ export class JsonReporter implements Reporter {
 
   print(line: string): void {
     process.stderr.write(`${line}\n`);
+  }
+
+  begins(torrents: number): void {
+    this.#torrents = torrents;
   }
 
   started(job: RunningJob): void {
@@ -126,7 +132,9 @@ export class JsonReporter implements Reporter {
     if (this.#over.has(job)) return;
     this.#begin(job);
     const seconds = (performance.now() - job.startedAt) / 1000;
-    const ending = { result: this.#results.get(job) ?? 'failed', stats: job.download?.stats(), seconds };
+    const result = this.#results.get(job) ?? 'failed';
+    const isCut = result === 'complete' && exitCode !== 0; // by a signal, in the commands for it
+    const ending = { result: isCut ? 'stopped' : result, stats: job.download?.stats(), seconds } as const;
     this.#tell(job, 'summary', { ...factsOfEnding(ending), exitCode });
     this.#endings.push(ending);
     this.#results.delete(job);
@@ -139,9 +147,10 @@ export class JsonReporter implements Reporter {
     this.#isClosed = true;
     clearInterval(this.#timer);
     for (const job of this.#results.keys()) this.ended(job, exitCode);
-    if (this.#endings.length === 1) return;
+    if (this.#torrents === 1 && this.#endings.length === 1) return;
     const seconds = (performance.now() - this.#startedAt) / 1000;
-    this.#write('summary', { ...factsOfEndings(this.#endings, seconds), exitCode });
+    const notBegun = Math.max(0, this.#torrents - this.#endings.length);
+    this.#write('summary', { ...factsOfEndings(this.#endings, notBegun, seconds), exitCode });
   }
 
   /** The first that is heard of a job is its `start`. */

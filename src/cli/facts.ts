@@ -46,10 +46,10 @@ export function factsOfEnding({ result, stats, seconds }: Ending): object {
 }
 
 /** What came of all torrents of a run. */
-export function factsOfEndings(endings: readonly Ending[], seconds: number): object {
+export function factsOfEndings(endings: readonly Ending[], notBegun: number, seconds: number): object {
   const count = (result: Result): number => endings.filter((ending) => ending.result === result).length;
   const torrents = {
-    ...{ complete: count('complete'), stopped: count('stopped') },
+    ...{ complete: count('complete'), stopped: count('stopped') + notBegun },
     ...{ skipped: count('skipped'), failed: count('failed') },
   };
   return {

@@ -18,6 +18,8 @@ export type RunningJob = Job & { readonly download: Download };
 export interface Reporter {
   /** Prints a line for whoever looks for a fault (`DEBUG`). */
   print(line: string): void;
+  /** So many torrents are in the run. */
+  begins?(torrents: number): void;
   started(job: RunningJob): void;
   notice(job: Job, notice: Notice): void;
   /** What is downloaded is known: the torrent, and which of its files. */

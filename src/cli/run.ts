@@ -80,6 +80,7 @@ class Runner {
       const lists = this.#options.inputFile ?? [];
       const listed = await Promise.all(lists.map((file) => readList(file, this.#signals.signal)));
       const sources = [...torrents, ...listed.flat()];
+      this.#reporter.begins?.(sources.length);
       if (sources.length === 1) return await this.#jobs.run(sources[0]!);
       await using session = await openSession(engineOptions(this.#options));
       return await this.#runSeveral(sources, session);

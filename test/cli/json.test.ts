@@ -169,12 +169,13 @@ async function endless(
   stdout: 'pipe' | number,
   trackers: readonly string[] = [],
   variables: Readonly<Record<string, string>> = {},
+  more: readonly string[] = [],
 ): Promise<{ child: ReturnType<typeof spawn>; peer: ScriptedPeer }> {
   const cwd = await tempFolder();
   const torrent = many(trackers);
   await writeFile(path.join(cwd, 'x.torrent'), torrent.bytes);
   const peer = await ScriptedPeer.open(torrent, { behaviour: 'stall' });
-  const words = [EXECUTABLE, ...OPTIONS, '--peer', `127.0.0.1:${peer.address.port}`, 'x.torrent'];
+  const words = [EXECUTABLE, ...OPTIONS, '--peer', `127.0.0.1:${peer.address.port}`, 'x.torrent', ...more];
   const env = { ...process.env, XDG_CONFIG_HOME: '/nonexistent', ...variables };
   return { child: spawn(process.execPath, words, { cwd, env, stdio: ['ignore', stdout, 'pipe'] }), peer };
 }
@@ -191,6 +192,20 @@ test('a signal: the summary says stopped, and the exit code', async () => {
   assert.equal(events.at(-1)!.type, 'summary');
   assert.equal(events.at(-1)!['result'], 'stopped');
   assert.equal(events.at(-1)!['exitCode'], 143);
+});
+
+test('of several torrents a signal stops those too that had not begun, and the last line counts them', async () => {
+  const { child, peer } = await endless('pipe', [], {}, ['none.torrent', 'neither.torrent', '--parallel', '1']);
+  const events: Event[] = [];
+  for await (const line of createInterface(child.stdout!)) {
+    const event = JSON.parse(line) as Event;
+    events.push(event);
+    if (event.type === 'metadata') child.kill('SIGTERM');
+  }
+  await peer[Symbol.asyncDispose]();
+  const last = events.at(-1)!;
+  assert.deepEqual(last['torrents'], { complete: 0, stopped: 3, skipped: 0, failed: 0 });
+  assert.deepEqual([last.type, last['source'], last['exitCode']], ['summary', undefined, 143]);
 });
 
 test('whoever cannot wait gets the summary, too', async () => {
