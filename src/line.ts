@@ -47,10 +47,10 @@ export async function openLine(
     slots,
     signal,
     onPiece: (slot: number, index: number, result: 'ok' | 'corrupt' | DiskError) => {
-      const { mayStart } = slots;
+      const couldStart = slots.mayStart;
       if (typeof result === 'string') line.assembler.written(slot, index, result === 'ok');
       events.onPiece(index, result);
-      if (!mayStart || output) events.onRoom(); // of a stream the window has moved
+      if (!couldStart || output) events.onRoom(); // of a stream the window has moved
     },
     onHeld: (slot: number) => {
       slots.hold(slot);

@@ -6,7 +6,7 @@ import type { PieceSink } from './file/piece-sink.js';
 import { FileReader } from './file/reader.js';
 import { untilRoom, waitingText } from './file/room.js';
 import { requireSpace } from './file/space.js';
-import { StagedFiles } from './file/staged-files.js';
+import { isStaged, StagedFiles } from './file/staged-files.js';
 import { filesOf, planFile, planTar } from './file/stream-plan.js';
 import { StreamWriter } from './file/stream-writer.js';
 import type { DiskThreads } from './file/threads.js';
@@ -76,6 +76,8 @@ export async function openFiles(
   const closers = new Closers();
   const openStaged = () => StagedFiles.open(metainfo, out, options);
   const open = () => FileWriter.open(metainfo, out, options);
+  if (!atomic && isStaged(out, metainfo))
+    onNotice('an unfinished download with --atomic is left alone, and waits there');
   const sink = closers.use(await withRoom<FileWriter | StagedFiles>(atomic ? openStaged : open));
   return {
     wanted,

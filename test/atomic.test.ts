@@ -222,3 +222,16 @@ test('files without a folder in common cannot be put in place at once', () => {
   const files = metainfo.files.map((file) => ({ ...file, path: file.path.split('/').at(-1)! }));
   assert.throws(() => rootOf({ ...metainfo, files }), { name: 'UsageError', code: 'ERR_ATOMIC_ROOTS' });
 });
+
+test('who goes on without it is told of what is staged', () =>
+  inTempFolder(async (out) => {
+    const torrent = makeTorrent(randomBytes('plain', 100_000), { name: 'plain.iso' });
+    const notices: string[] = [];
+    const onNotice = ({ text }: { text: string }): void => void notices.push(text);
+    for (const atomic of [false, true, false]) {
+      await using running = start(torrent, out, { atomic, onNotice });
+      await until(() => running.stats().phase === 'downloading');
+      if (atomic) await rm(path.join(out, 'plain.iso'), { force: true });
+    }
+    assert.deepEqual(notices, ['an unfinished download with --atomic is left alone, and waits there']);
+  }));

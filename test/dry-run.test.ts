@@ -233,7 +233,7 @@ test('a disk that is too small is told with both figures', async (t) => {
 
 test('of an atomic download the hidden folder is looked at, and what is in its way is told', () =>
   inTempFolder(async (out) => {
-    await using seed = await ScriptedPeer.open(torrent, { rate: 4 * MIB });
+    await using seed = await ScriptedPeer.open(torrent, { rate: MIB });
     {
       await using running = downloadHere(torrent.bytes, { out, peers: [seed.address], atomic: true });
       await until(() => running.stats().havePieces > 4);

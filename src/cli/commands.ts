@@ -59,7 +59,7 @@ export const COMMANDS = {
       'download; options about peers and limits mean something then.',
     options: {
       out: { ...OPTIONS.out, group: 'Options', help: 'folder that the torrent was downloaded to' },
-      repair: { group: 'Options', flags: '--repair', help: 'download what is missing or wrong' },
+      repair: { group: 'Options', flags: '--repair', help: 'download what is missing or wrong; too long files stay' },
       json: { ...JSON_OPTION, help: 'print one JSON object; with --repair the events of a download after it' },
       quiet: { ...quiet, group: 'Options' },
       ...CONFIG_OPTIONS,

@@ -75,7 +75,7 @@ export const OPTIONS = {
   seedRatio: {
     group: 'Download',
     flags: '--seed-ratio <number>',
-    help: 'seed until so many times the size was uploaded in this run',
+    help: 'seed until at least so many times the size was uploaded in this run',
     parse: value.ratio,
   },
   seedTime: {
@@ -133,7 +133,7 @@ export const OPTIONS = {
   timeout: {
     group: 'Download',
     flags: '--timeout <duration>',
-    help: 'give up after so long in all',
+    help: 'give up a torrent after so long in all',
     parse: value.duration,
   },
   stallTimeout: {

@@ -224,6 +224,11 @@ export function rootOf({ files }: Metainfo, wanted?: Bitfield): string {
   );
 }
 
+/** Whether an unfinished download with `--atomic` waits below `out`. @throws {DiskError} when that cannot be seen */
+export function isStaged(out: string, metainfo: Metainfo): boolean {
+  return isThere(stageOf(out, metainfo));
+}
+
 function stageOf(out: string, metainfo: Metainfo): string {
   return path.join(out, stageName(metainfo));
 }
