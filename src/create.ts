@@ -6,7 +6,7 @@ import { hideSecrets } from './common/url.js';
 import { diskError, quoted } from './file/disk-error.js';
 import { hashPieces } from './file/hash-pieces.js';
 import { findChanged, listFiles, type FileList } from './file/list-files.js';
-import { decodeMetainfo } from './metainfo/decode.js';
+import { decodeMetainfo, LAST_DATE } from './metainfo/decode.js';
 import { encodeMetainfo, type MetainfoParts } from './metainfo/encode.js';
 import type { Metainfo } from './metainfo/metainfo.js';
 import { checkPieceLength, choosePieceLength } from './metainfo/piece-length.js';
@@ -85,7 +85,10 @@ function plan(source: string, { isFolder, files }: FileList, options: CreateOpti
   }
   const pieceLength = options.pieceLength ?? choosePieceLength(totalLength);
   checkPieceLength(pieceLength, totalLength);
-  if (creationDate !== undefined && !(Number.isSafeInteger(creationDate) && creationDate >= 0)) {
+  if (
+    creationDate !== undefined &&
+    !(Number.isInteger(creationDate) && creationDate >= 0 && creationDate <= LAST_DATE)
+  ) {
     throw new UsageError('ERR_CREATION_DATE', `a creation date of ${creationDate} is no number of seconds since 1970`);
   }
   const pieceHashes = new Uint8Array(Math.ceil(totalLength / pieceLength) * 20);

@@ -246,6 +246,7 @@ test('options that make no sense are a UsageError', async (t) => {
     [{ webSeeds: ['udp://w.example/'] }, 'ERR_URL'],
     [{ creationDate: -1 }, 'ERR_CREATION_DATE'],
     [{ creationDate: 1.5 }, 'ERR_CREATION_DATE'],
+    [{ creationDate: 8.64e12 + 1 }, 'ERR_CREATION_DATE'],
   ];
   for (const [options, code] of table) {
     await assert.rejects(createTorrent(folder, options), { name: 'UsageError', code }, JSON.stringify(options));

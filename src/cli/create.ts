@@ -8,7 +8,7 @@ import { formatBytes } from './format.js';
 import { HashLine } from './hash-line.js';
 import { openMagnetOf } from './magnet-link.js';
 import { checkTarget, writeTorrent } from './torrent-file.js';
-import { date } from './values.js';
+import { LAST_DATE } from './values.js';
 import { runWork } from './work.js';
 
 /** Writes the torrent, tells of it on stderr, and gives the exit code. */
@@ -42,8 +42,10 @@ function engineOptions(options: OptionsOfCall<'create'>) {
 function dateOfEnvironment(): number | undefined {
   const text = process.env['SOURCE_DATE_EPOCH'];
   if (text === undefined || text === '') return undefined;
-  if (/^\d+$/.test(text)) return date(text);
-  throw new UsageError('ERR_CREATION_DATE', 'SOURCE_DATE_EPOCH is no number of seconds since 1970');
+  const seconds = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (seconds <= LAST_DATE) return seconds;
+  const what = `SOURCE_DATE_EPOCH is "${escapeControl(text)}", which is no number of seconds since 1970`;
+  throw new UsageError('ERR_CREATION_DATE', what);
 }
 
 function describe({ metainfo, warnings }: CreatedTorrent, out: string, work: string): string {

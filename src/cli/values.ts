@@ -98,13 +98,24 @@ export function ratio(value: string): number {
   throw new InvalidArgumentError('not a number such as 1 or 1.5, more than 0');
 }
 
+/** The last moment that a `Date` can hold, in seconds. */
+export const LAST_DATE = 8.64e12;
+
 /** `1700000000`, `2026-11-23`, `2026-11-23T12:00:00Z`, `now` in seconds since 1970; a date without time is UTC. */
 export function date(value: string): number {
   if (value === 'now') return Math.floor(Date.now() / 1000);
   const isIso = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d))?$/.test(value);
-  const seconds = /^\d{1,15}$/.test(value) ? Number(value) : isIso ? Math.floor(Date.parse(value) / 1000) : NaN;
-  if (seconds >= 0) return seconds;
-  throw new InvalidArgumentError('not seconds since 1970, nor a date such as 2026-11-23 or 2026-11-23T12:00:00Z');
+  if (!isIso && !/^\d+$/.test(value)) {
+    throw new InvalidArgumentError('not seconds since 1970, nor a date such as 2026-11-23 or 2026-11-23T12:00:00Z');
+  }
+  const seconds = isIso ? Math.floor(Date.parse(value) / 1000) : Number(value);
+  if (seconds >= 0 && seconds <= LAST_DATE && (!isIso || isInCalendar(value.slice(0, 10)))) return seconds;
+  throw new InvalidArgumentError('there is no such date from 1970 on');
+}
+
+/** `Date` takes February 30 for March 2. */
+function isInCalendar(day: string): boolean {
+  return new Date(day).toISOString().startsWith(day);
 }
 
 /** An announce URL; appended to those before. */

@@ -14,7 +14,7 @@ export type Surroundings = Pick<
 >;
 
 /** The last moment that a `Date` can hold, in seconds. */
-const LAST_DATE = 8.64e12;
+export const LAST_DATE = 8.64e12;
 
 /**
  * Reads a `.torrent` (BEP 3, 12, 17, 19, 27, 47; of a hybrid, BEP 52, the v1 part). The bytes are not copied: leave them

@@ -122,13 +122,33 @@ test('what cannot be made says why, with its exit code', async () => {
   }
 });
 
+test('a date that does not exist is refused by its name, and so is one that nobody could read', async () => {
+  const cases: [string, string[], Record<string, string>?][] = [
+    ['2026-02-30', ['--creation-date', '2026-02-30']],
+    ['99999999999999', ['--creation-date', '99999999999999']],
+    ['-1', ['--creation-date', '-1']],
+    ['99999999999999', [], { SOURCE_DATE_EPOCH: '99999999999999' }],
+    ['-1', [], { SOURCE_DATE_EPOCH: '-1' }],
+  ];
+  for (const [value, words, env] of cases) {
+    const { code, stdout, stderr } = await create([...words, '-o', '-', 'data'], env);
+    assert.deepEqual([code, stdout], [2, ''], stderr);
+    assert.match(
+      stderr,
+      new RegExp(`^torrent-dl: .*(?:--creation-date|SOURCE_DATE_EPOCH).*['"]${value}['"][^\\n]*\\n$`),
+    );
+  }
+});
+
 test('dates and sizes are read as they are written', () => {
   assert.deepEqual(
     ['0', '2023-11-14', '2023-11-14T22:13:20Z', '2023-11-14T23:13+01:00'].map(date),
     [0, 1_699_920_000, 1_700_000_000, 1_699_999_980],
   );
-  for (const text of ['', '-1', '2023-13-01', '14.11.2023', 'yesterday'])
-    assert.throws(() => date(text), /not seconds/);
+  for (const text of ['', '-1', '14.11.2023', 'yesterday']) assert.throws(() => date(text), /not seconds/);
+  for (const text of ['2023-13-01', '2026-02-30T12:00Z', '2025-02-29', '1969-12-31', '8640000000001', '0050-02-30'])
+    assert.throws(() => date(text), /no such date/);
+  assert.deepEqual(['2024-02-29', '8640000000000'].map(date), [1_709_164_800, 8.64e12]);
   assert.ok(Math.abs(date('now') - Date.now() / 1000) < 5);
   assert.deepEqual(['16384', '16K', '4M', '4MiB', '1g'].map(byteCount), [
     16_384,
