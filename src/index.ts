@@ -3,7 +3,7 @@ export { download } from './download.js';
 export type { Download, DownloadOptions, DownloadStats, FinishedFile, Notice, OutputOptions } from './api.js';
 export type { Diagnosis } from './diagnosis.js';
 export { outputError } from './file/disk-error.js';
-export { openStandardOutput } from './file/standard-output.js';
+export { openStandardOutput, refuseClosedOutput } from './file/standard-output.js';
 export { checkDownload, type DryRun } from './dry-run.js';
 export type { Preview } from './file/preview.js';
 export type { Space } from './file/space.js';

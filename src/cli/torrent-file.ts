@@ -2,13 +2,13 @@
 import { constants } from 'node:fs';
 import { access, link, rename, rm, writeFile } from 'node:fs/promises';
 
-import { DiskError, escapeControl, UsageError } from '../index.js';
+import { DiskError, escapeControl, openStandardOutput, outputError, refuseClosedOutput, UsageError } from '../index.js';
 import { wordsOf } from './system-words.js';
 
-/** Says what stands in the way before the long work. @throws {UsageError} */
+/** Says what stands in the way before the long work. @throws {UsageError} {DiskError} */
 export async function checkTarget(out: string, isForced: boolean): Promise<void> {
   if (out === '-') {
-    if (!process.stdout.isTTY) return;
+    if (!process.stdout.isTTY) return refuseClosedOutput();
     const what = 'standard output is a terminal, and a torrent is not text; name a file or send it into a pipe';
     throw new UsageError('ERR_STDOUT_IS_TERMINAL', what);
   }
@@ -21,12 +21,13 @@ export async function checkTarget(out: string, isForced: boolean): Promise<void>
 }
 
 /**
- * Writes all of it or nothing: whoever reads the file meanwhile sees no half of a torrent.
- * @throws {UsageError} when a file is there, unless it `isForced` @throws {DiskError}
+ * Writes all of it or, to a file, nothing: whoever reads that meanwhile sees no half of a torrent.
+ * @throws {UsageError} when a file is there, unless it `isForced`
+ * @throws {DiskError} {OutputClosedError}
  */
 export async function writeTorrent(out: string, bytes: Uint8Array, isForced: boolean): Promise<void> {
   if (out === '-') {
-    process.stdout.write(bytes);
+    await writeOut(bytes);
     return;
   }
   const draft = `${out}.${process.pid}.new`;
@@ -42,6 +43,15 @@ export async function writeTorrent(out: string, bytes: Uint8Array, isForced: boo
   } finally {
     await rm(draft, { force: true }).catch(() => undefined); // the first error is the one to tell
   }
+}
+
+/** Only what has been taken may be told of as done. */
+async function writeOut(bytes: Uint8Array): Promise<void> {
+  const stream = openStandardOutput();
+  stream.on('error', () => undefined); // the callback has it, too
+  await new Promise<void>((resolve, reject) => {
+    stream.write(bytes, (error) => (error ? reject(outputError(error)) : resolve()));
+  });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@
 import { format } from 'node:util';
 import debug from 'debug';
 
-import { readSource, UsageError, isMagnetLink, type Magnet, type Metainfo } from '../index.js';
+import { OutputClosedError, readSource, UsageError, isMagnetLink, type Magnet, type Metainfo } from '../index.js';
 
 import { describeError, exitCodeOf } from './exit.js';
 import { readTorrent } from './inputs.js';
@@ -21,7 +21,8 @@ export async function runWork(work: (signal: AbortSignal) => Promise<number>): P
     return signals.exitCode ?? exitCode;
   } catch (error) {
     if (signals.exitCode !== undefined) return signals.exitCode;
-    process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']))}\n`);
+    const isTold = !(error instanceof OutputClosedError); // who closed it knows
+    if (isTold) process.stderr.write(`${describeError(error, Boolean(process.env['DEBUG']))}\n`);
     return exitCodeOf(error);
   }
 }

@@ -18,10 +18,15 @@ export function openStandardOutput(): Writable {
       'data is not written to a terminal: redirect standard output, or name a folder',
     );
   }
-  if (wasClosed()) throw new DiskError('ERR_STDOUT_CLOSED', 'cannot write to standard output: it is closed');
+  refuseClosedOutput();
   const stats = fstatSync(STDOUT);
   if (stats.isFIFO() || stats.isSocket()) return process.stdout;
   return createWriteStream('', { fd: STDOUT, autoClose: false });
+}
+
+/** For who writes to standard output only after long work. @throws {DiskError} when it is closed */
+export function refuseClosedOutput(): void {
+  if (wasClosed()) throw new DiskError('ERR_STDOUT_CLOSED', 'cannot write to standard output: it is closed');
 }
 
 /** Node puts /dev/null in the place of a closed descriptor, open for both ways; who redirects opens it to write only. */

@@ -25,6 +25,8 @@ interface Row {
 
 const torrent = makeTorrent(randomBytes('exit codes', 3_000_000), { name: 'data.bin' });
 const LINK = `magnet:?xt=urn:btih:${torrent.infoHash.toString('hex')}`;
+const FULL = /^torrent-dl: cannot write "standard output": no space left on device\n$/;
+const CLOSED = /^torrent-dl: cannot write to standard output: it is closed\n$/;
 const ROWS: readonly Row[] = [
   { code: 0, when: 'all is there', line: '$TD $SEED x.torrent && cmp data.bin content' },
   { code: 0, when: 'all was there before', line: 'cp content data.bin && $TD x.torrent' },
@@ -57,6 +59,21 @@ const ROWS: readonly Row[] = [
   { code: 5, when: 'something is in the way', line: 'touch out; $TD $SEED -o out x.torrent' },
   { code: 5, when: 'a full disk takes the data', line: '$TD $SEED -o - x.torrent >/dev/full' },
   { code: 5, when: 'a full disk takes the report', line: '$TD $MUTE --json x.torrent >/dev/full' },
+  { code: 5, when: 'a full disk takes the new torrent', line: '$TD create -o - content >/dev/full', says: FULL },
+  {
+    code: 5,
+    when: 'a full disk takes the torrent of a link',
+    line: `$TD metadata $SEED '${LINK}' >/dev/full`,
+    says: FULL,
+  },
+  { code: 5, when: 'the new torrent is for nobody', line: '$TD create -q -o - content >&-', says: CLOSED },
+  {
+    code: 5,
+    when: 'the torrent of a link is for nobody',
+    line: `$TD metadata -q -o - $SEED '${LINK}' >&-`,
+    says: CLOSED,
+  },
+  { code: 0, when: 'nobody wants the new torrent', line: '$TD create -q -o - content >/dev/null', says: /^$/ },
   { code: 6, when: 'what is there is damaged', line: 'echo other >data.bin; $TD verify x.torrent >report' },
   {
     code: 7,
@@ -76,10 +93,11 @@ const ROWS: readonly Row[] = [
   { code: 130, when: 'Ctrl-C', line: 'exec $TD --json $MUTE x.torrent', signal: 'SIGINT' },
   { code: 143, when: 'it is terminated', line: 'exec $TD --json $MUTE x.torrent', signal: 'SIGTERM' },
   { code: 141, when: 'the reader of the data has enough', line: '$TD $SEED -o - x.torrent | head -c 10 >begin' },
+  { code: 141, when: 'the reader of the new torrent is gone', line: '$TD create -o - content | true', says: /^$/ },
   { code: 141, when: 'the reader of the report has enough', line: '$TD $MUTE --json x.torrent | head -n 1 >begin' },
 ];
 
-const seed = await ScriptedPeer.open(torrent);
+const seed = await ScriptedPeer.open(torrent, { metadata: 'honest' });
 const mute = await ScriptedPeer.open(torrent, { behaviour: 'stall' });
 const root = await tempFolder();
 after(() => Promise.all([seed, mute].map((peer) => peer[Symbol.asyncDispose]())));
