@@ -32,6 +32,8 @@ export interface CreateOptions {
   readonly creationDate?: number | undefined;
   /** Whether symbolic links below `source` are followed; by default they are left out, with a warning. */
   readonly followsLinks?: boolean | undefined;
+  /** Path of the `.torrent` to be: a file that is there now is about to be replaced, and left out with a warning. */
+  readonly torrentFile?: string | undefined;
 }
 
 /** How a long work is watched and stopped. */
@@ -56,7 +58,7 @@ export interface CreatedTorrent {
  * Makes a v1 torrent (BEP 3) of a file, or of all files below a folder, hidden ones too, in the order of their names'
  * bytes. It hashes on all cores and writes nothing.
  * @throws {DiskError} when something cannot be read, or changed meanwhile
- * @throws {UsageError} when there are no bytes to share, or the torrent would not be read as it is meant: a name that is
+ * @throws {UsageError} when there are no bytes to share, the torrent would replace what it shares, or the torrent would not be read as it is meant: a name that is
  *   not safe on every disk, a URL that is none, an impossible piece length
  * @throws the signal's reason
  */
@@ -65,8 +67,8 @@ export async function createTorrent(
   options: CreateOptions = {},
   watch: Watch = {},
 ): Promise<CreatedTorrent> {
-  const { followsLinks = false } = options;
-  const list = await listFiles(source, { followsLinks, signal: watch.signal });
+  const { followsLinks = false, torrentFile } = options;
+  const list = await listFiles(source, { followsLinks, torrentFile, signal: watch.signal });
   const parts = plan(source, list, options);
   decodeAsMeant(parts, list); // with no hashes yet: what is wrong is said before the long work
   const pieceHashes = await hashFiles(list, parts, watch);

@@ -15,6 +15,7 @@ import { runWork } from './work.js';
 export async function create(source: string, options: OptionsOfCall<'create'>): Promise<number> {
   const { quiet = false, force = false, name = path.basename(path.resolve(source)) } = options;
   const { out = `${name}.torrent` } = options;
+  const torrentFile = out === '-' ? undefined : out;
   return await runWork(async (signal) => {
     await checkTarget(out, force);
     let created: CreatedTorrent;
@@ -22,7 +23,7 @@ export async function create(source: string, options: OptionsOfCall<'create'>): 
     {
       using line = new HashLine(process.stderr, process.env, quiet);
       const watch = { signal, onProgress: line.update };
-      created = await createTorrent(source, { ...engineOptions(options), name }, watch);
+      created = await createTorrent(source, { ...engineOptions(options), name, torrentFile }, watch);
       work = line.summary();
     }
     await writeTorrent(out, created.bytes, force);

@@ -34,6 +34,8 @@ export interface FileList {
 export interface ListOptions {
   /** Whether symbolic links below the root are followed, or left out. The root itself may always be one. */
   readonly followsLinks: boolean;
+  /** What is about to be replaced by the torrent, if it is there. */
+  readonly torrentFile?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,14 +51,21 @@ interface Folder {
 }
 
 /**
- * The file `root`, or all files below it. Empty folders are not seen; links, pipes and the like, and our own state are left
- * out and told of.
+ * The file `root`, or all files below it. Empty folders are not seen; links, pipes and the like, our own state and
+ * the torrent's file are left out and told of.
  * @throws {DiskError} naming what cannot be read
- * @throws {UsageError} on a name that is not UTF-8: torrents have no other (BEP 3)
+ * @throws {UsageError} on a name that is not UTF-8: torrents have no other (BEP 3); when the root is the torrent's file
  * @throws the signal's reason
  */
 export async function listFiles(root: string, options: ListOptions): Promise<FileList> {
   const stats = lookAtRoot(root);
+  const replaced = replacedBy(options.torrentFile);
+  if (replaced !== undefined && [stats, lstatSync(root, { bigint: true })].some((found) => idOf(found) === replaced)) {
+    throw new UsageError(
+      'ERR_SAME_FILE',
+      `the torrent would replace what it shares, ${quoted(root)}; name another file`,
+    );
+  }
   if (stats.isFile()) return { isFolder: false, files: [foundFile('', root, stats)], skipped: [] };
   if (!stats.isDirectory()) {
     throw new DiskError('ERR_IN_THE_WAY', `cannot read ${quoted(root)}: it is neither a file nor a folder`);
@@ -72,7 +81,7 @@ export async function listFiles(root: string, options: ListOptions): Promise<Fil
         options.signal?.throwIfAborted();
         left = ENTRIES_PER_TURN;
       }
-      const found = lookAtEntry(folder, entry, options.followsLinks);
+      const found = lookAtEntry(folder, entry, options.followsLinks, replaced);
       if ('kind' in found) skipped.push(found);
       else if ('parent' in found) folders.push(found);
       else files.push(found);
@@ -101,6 +110,13 @@ function lookAtRoot(root: string): BigIntStats {
   }
 }
 
+/** The id of what a rename onto `place` replaces: of a link, its own. */
+function replacedBy(place: string | undefined): string | undefined {
+  if (place === undefined) return undefined;
+  const stats = look(() => lstatSync(place, { bigint: true, throwIfNoEntry: false }), place);
+  return stats && idOf(stats);
+}
+
 function namesIn(folder: string): string[] {
   return look(() => readdirSync(folder, { encoding: 'buffer' }), folder).map((bytes) => {
     const name = decodeUtf8(bytes);
@@ -110,16 +126,23 @@ function namesIn(folder: string): string[] {
   });
 }
 
-function lookAtEntry(folder: Folder, entry: string, followsLinks: boolean): FoundFile | Folder | Skipped {
+function lookAtEntry(
+  folder: Folder,
+  entry: string,
+  followsLinks: boolean,
+  replaced: string | undefined,
+): FoundFile | Folder | Skipped {
   const name = folder.name === '' ? entry : `${folder.name}/${entry}`;
   const place = path.join(folder.place, entry);
   let stats: BigIntStats | undefined = look(() => lstatSync(place, { bigint: true }), place);
+  if (idOf(stats) === replaced) return skip('the file of the torrent itself', place, 'such files');
   if (stats.isSymbolicLink()) {
     if (!followsLinks) return skip('the symbolic link', place, 'symbolic links');
     stats = look(() => statSync(place, { bigint: true, throwIfNoEntry: false }), place);
     if (!stats) return skip('the symbolic link that leads nowhere', place, 'such links');
     if (isAbove(folder, idOf(stats))) return skip('the symbolic link to a folder around it', place, 'such links');
   }
+  if (idOf(stats) === replaced) return skip('the symbolic link to the file of the torrent', place, 'such links');
   if (stats.isFile()) return foundFile(name, place, stats);
   if (!stats.isDirectory()) return skip('the pipe, socket or device', place, 'special files');
   if (entry === STATE_FOLDER) return skip('the state of downloads in', place, 'such folders');

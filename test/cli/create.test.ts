@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 
@@ -85,6 +85,39 @@ test('a file that is there is left alone without --force', async () => {
     (await readdir(folder)).filter((name) => name.endsWith('.new')),
     [],
   );
+});
+
+test('the old torrent that is replaced is no part of the new one', async () => {
+  const { code, stderr: first } = await create(['-o', 'data/sub/inner.torrent', 'data']);
+  assert.equal(code, 0);
+  assert.doesNotMatch(first, /warning/);
+  for (const [out, extra] of [
+    ['data/sub/inner.torrent'],
+    ['data/../data/sub/inner.torrent', '--follow-links'],
+  ] as const) {
+    const words = ['--force', '-o', out, 'data', ...(extra ? [extra] : [])];
+    if (extra) await symlink('sub/inner.torrent', path.join(folder, 'data/link'));
+    const { stderr } = await create(words);
+    assert.match(
+      stderr,
+      /^torrent-dl: warning: .*the file of the torrent itself "data\/sub\/inner\.torrent" is left out$/m,
+    );
+    if (extra) assert.match(stderr, /the symbolic link to the file of the torrent "data\/link" is left out/);
+    const verified = await execute(['verify', 'data/sub/inner.torrent', '-o', '.'], { cwd: folder });
+    assert.equal(verified.code, 0, verified.stdout);
+  }
+  await rm(path.join(folder, 'data/link'));
+  await rm(path.join(folder, 'data/sub/inner.torrent'));
+});
+
+test('a torrent does not take the place of what it shares', async () => {
+  await writeFile(path.join(folder, 'mine'), 'mine');
+  const { code, stderr } = await create(['--force', '-o', './mine', 'mine']);
+  assert.deepEqual(
+    [code, stderr],
+    [2, 'torrent-dl: the torrent would replace what it shares, "mine"; name another file\n'],
+  );
+  assert.equal(await readFile(path.join(folder, 'mine'), 'utf8'), 'mine');
 });
 
 test('a terminal is no place for a torrent', async (t) => {
