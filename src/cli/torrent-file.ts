@@ -8,7 +8,10 @@ import { wordsOf } from './system-words.js';
 /** Says what stands in the way before the long work. @throws {UsageError} {DiskError} */
 export async function checkTarget(out: string, isForced: boolean): Promise<void> {
   if (out === '-') {
-    if (!process.stdout.isTTY) return refuseClosedOutput();
+    if (!process.stdout.isTTY) {
+      refuseClosedOutput();
+      return;
+    }
     const what = 'standard output is a terminal, and a torrent is not text; name a file or send it into a pipe';
     throw new UsageError('ERR_STDOUT_IS_TERMINAL', what);
   }
