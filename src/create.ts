@@ -58,8 +58,8 @@ export interface CreatedTorrent {
  * Makes a v1 torrent (BEP 3) of a file, or of all files below a folder, hidden ones too, in the order of their names'
  * bytes. It hashes on all cores and writes nothing.
  * @throws {DiskError} when something cannot be read, or changed meanwhile
- * @throws {UsageError} when there are no bytes to share, the torrent would replace what it shares, or the torrent would not be read as it is meant: a name that is
- *   not safe on every disk, a URL that is none, an impossible piece length
+ * @throws {UsageError} when there are no bytes to share, the torrent would replace what it shares, or it would not be read as
+ *   it is meant: a name that is not safe on every disk, a URL that is none, an impossible piece length
  * @throws the signal's reason
  */
 export async function createTorrent(
