@@ -2,13 +2,14 @@ import { BLOCK_LENGTH } from '../common/pieces.js';
 import type { PieceAssembler } from '../piece/assembler.js';
 import type { BlockFetcher } from './fetcher.js';
 
-/** A block is owed by so many peers at most. */
+/** A block is owed by so many peers at most … */
 const MOST_COPIES = 3;
 /**
- * … or by so many, if those who owe it are silent: three that hang must not keep it from all others. The places above
- * three are for peers that have brought something, or a crowd that brings nothing would take them all.
+ * … of whom anything can be expected. A crowd that hangs must not keep it from all others: who has brought something is asked
+ * as well, and who has brought nothing yet for a first block, on trial.
  */
-const MOST_COPIES_OF_STALLED = 8;
+const MOST_COPIES_OF_STALLED = 200;
+const MOST_COPIES_ON_TRIAL = 100;
 /** A second peer is asked only when it is expected to be that much sooner. */
 const WORTH_IT = 1.5;
 /** Nothing for so long from a peer that owes blocks: it is not waited for. */
@@ -37,19 +38,31 @@ export function hedge(
   let taken = out.length;
   for (const { peer, waitMs } of victims) {
     if (waitMs < ownWait(idle, taken) * WORTH_IT) return;
-    const mostCopies = waitMs === Infinity && idle.isUseful ? MOST_COPIES_OF_STALLED : MOST_COPIES;
     const owed = peer.requests.list();
     for (let at = owed.length - 1; at >= 0; at--) {
       if (out.length >= most) return;
       const block = owed[at]!;
       if (waitOf(peer, at + 1, nowMs) < ownWait(idle, taken) * WORTH_IT) break;
       const isTaken = !idle.have.has(assembler.indexOf(block)) || idle.requests.has(block) || out.includes(block);
-      if (isTaken || !assembler.mayDuplicate(block, mostCopies)) continue;
+      if (waitMs === Infinity && briskOwers(block, victims) >= MOST_COPIES) continue;
+      if (isTaken || !assembler.mayDuplicate(block, mostCopies(idle, waitMs, out.length))) continue;
       assembler.duplicate(block);
       out.push(block);
       taken++;
     }
   }
+}
+
+/** How many of those that owe the block can be expected to bring it. */
+function briskOwers(block: number, owers: readonly { readonly peer: BlockFetcher; readonly waitMs: number }[]): number {
+  return owers.filter(({ peer, waitMs }) => waitMs < Infinity && peer.requests.has(block)).length;
+}
+
+/** Of a block that can be expected in `waitMs`, for `idle`, which is asked for `chosen` blocks already. */
+function mostCopies(idle: BlockFetcher, waitMs: number, chosen: number): number {
+  if (waitMs < Infinity) return MOST_COPIES;
+  if (idle.isUseful) return MOST_COPIES_OF_STALLED;
+  return idle.requests.size + chosen === 0 ? MOST_COPIES_ON_TRIAL : MOST_COPIES;
 }
 
 /** When the peer's `place`-th owed block can be expected, in ms from now. */

@@ -76,10 +76,16 @@ test('three silent peers do not keep a block from a fourth', () => {
   assert.deepEqual(hedged(peer(10_000_000), brisk, 100, assembler(new Map([[1, 3]]))), []);
 });
 
-test('a crowd that has brought nothing leaves places for those that did', () => {
-  const silent = [1, 2, 3].map(() => peer(0, [1], 5000));
-  const copies = new Map([[1, 3]]);
-  assert.deepEqual(hedged(peer(0), silent, 100, assembler(copies)), [], 'one more of the crowd');
-  assert.deepEqual(hedged(peer(10_000, [2], 5000), silent, 100, assembler(copies)), [], 'one that hangs by now');
-  assert.deepEqual(hedged(peer(10_000), silent, 100, assembler(copies)), [1]);
+test('a crowd that has brought nothing leaves places for those that did, and who comes new is tried with one block', () => {
+  const silent = [1, 2, 3].map(() => peer(0, [1, 2], 5000));
+  const taken = (): Map<number, number> => new Map([1, 2].map((block) => [block, 3]));
+  assert.deepEqual(hedged(peer(0), silent, 100, assembler(taken())), [2]);
+  assert.deepEqual(hedged(peer(0, [3]), silent, 100, assembler(taken())), [], 'one that has had its trial');
+  assert.deepEqual(hedged(peer(10_000, [3], 5000), silent, 100, assembler(taken())), [], 'one that hangs by now');
+  assert.deepEqual(hedged(peer(10_000), silent, 100, assembler(taken())), [2, 1]);
+  const crowded = assembler(new Map([1, 2].map((block) => [block, 43])));
+  assert.deepEqual(hedged(peer(10_000), silent, 100, crowded), [2, 1], 'however many were tried');
+  const brisk = [1, 2, 3].map(() => peer(10_000, [2, 1]));
+  const owed = assembler(new Map([1, 2].map((block) => [block, 6])));
+  assert.deepEqual(hedged(peer(10_000), [...silent, ...brisk], 100, owed), [], 'three are at it already');
 });
