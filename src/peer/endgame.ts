@@ -53,9 +53,9 @@ export function hedge(
   }
 }
 
-/** How many of those that owe the block can be expected to bring it. */
+/** How many of those that owe the block can be expected to bring it, for they have brought others. */
 function briskOwers(block: number, owers: readonly { readonly peer: BlockFetcher; readonly waitMs: number }[]): number {
-  return owers.filter(({ peer, waitMs }) => waitMs < Infinity && peer.requests.has(block)).length;
+  return owers.filter(({ peer, waitMs }) => peer.isUseful && waitMs < Infinity && peer.requests.has(block)).length;
 }
 
 /** Of a block that can be expected in `waitMs`, for `idle`, which is asked for `chosen` blocks already. */

@@ -85,6 +85,13 @@ test('a crowd that has brought nothing leaves places for those that did, and who
   assert.deepEqual(hedged(peer(10_000), silent, 100, assembler(taken())), [2, 1]);
   const crowded = assembler(new Map([1, 2].map((block) => [block, 43])));
   assert.deepEqual(hedged(peer(10_000), silent, 100, crowded), [2, 1], 'however many were tried');
+  const untried = [1, 2, 3].map(() => peer(0, [2, 1], 50));
+  const mixed = assembler(new Map([1, 2].map((block) => [block, 6])));
+  assert.deepEqual(
+    hedged(peer(10_000), [...silent, ...untried], 100, mixed),
+    [2, 1],
+    'who was just asked is no hope yet',
+  );
   const brisk = [1, 2, 3].map(() => peer(10_000, [2, 1]));
   const owed = assembler(new Map([1, 2].map((block) => [block, 6])));
   assert.deepEqual(hedged(peer(10_000), [...silent, ...brisk], 100, owed), [], 'three are at it already');
