@@ -180,14 +180,20 @@ async function endless(
   return { child: spawn(process.execPath, words, { cwd, env, stdio: ['ignore', stdout, 'pipe'] }), peer };
 }
 
-test('a signal: the summary says stopped, and the exit code', async () => {
-  const { child, peer } = await endless('pipe');
+/** Reads its events to the end; once the metadata is known it is sent a signal. */
+async function stopAtMetadata(child: ReturnType<typeof spawn>): Promise<Event[]> {
   const events: Event[] = [];
   for await (const line of createInterface(child.stdout!)) {
     const event = JSON.parse(line) as Event;
     events.push(event);
     if (event.type === 'metadata') child.kill('SIGTERM');
   }
+  return events;
+}
+
+test('a signal: the summary says stopped, and the exit code', async () => {
+  const { child, peer } = await endless('pipe');
+  const events = await stopAtMetadata(child);
   await peer[Symbol.asyncDispose]();
   assert.equal(events.at(-1)!.type, 'summary');
   assert.equal(events.at(-1)!['result'], 'stopped');
@@ -196,12 +202,7 @@ test('a signal: the summary says stopped, and the exit code', async () => {
 
 test('of several torrents a signal stops those too that had not begun, and the last line counts them', async () => {
   const { child, peer } = await endless('pipe', [], {}, ['none.torrent', 'neither.torrent', '--parallel', '1']);
-  const events: Event[] = [];
-  for await (const line of createInterface(child.stdout!)) {
-    const event = JSON.parse(line) as Event;
-    events.push(event);
-    if (event.type === 'metadata') child.kill('SIGTERM');
-  }
+  const events = await stopAtMetadata(child);
   await peer[Symbol.asyncDispose]();
   const last = events.at(-1)!;
   assert.deepEqual(last['torrents'], { complete: 0, stopped: 3, skipped: 0, failed: 0 });
