@@ -11,16 +11,22 @@ const EXIT_OUTPUT_CLOSED = 141; // 128 + SIGPIPE
 /** What may still run once all is closed, before the process is ended by force. */
 const LINGER_MS = 2000;
 
-/** Runs the program with the words after its name. Sets `process.exitCode` and lets the event loop drain. */
-export async function main(argv: readonly string[]): Promise<void> {
+/** Long enough for all code of a download to have run, and not so long that V8 drops what ran only at its start. */
+const WARM_MS = 3000;
+
+/**
+ * Runs the program with the words after its name. Sets `process.exitCode` and lets the event loop drain. `keepCode` is
+ * called when a download has run the code that is worth keeping compiled.
+ */
+export async function main(argv: readonly string[], keepCode?: () => Promise<void>): Promise<void> {
   process.stdout.on('error', onOutputError);
   process.stderr.on('error', () => undefined); // nobody is left to tell
   await keepDebugToOurselves();
-  process.exitCode = await execute(parseCommandLine(argv));
+  process.exitCode = await execute(parseCommandLine(argv), keepCode);
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 
-async function execute(commandLine: CommandLine): Promise<number> {
+async function execute(commandLine: CommandLine, keepCode?: () => Promise<void>): Promise<number> {
   switch (commandLine.kind) {
     case 'text':
       process.stdout.write(commandLine.text);
@@ -46,7 +52,11 @@ async function execute(commandLine: CommandLine): Promise<number> {
         return await dryRun(torrents[0]!, options);
       }
       const [{ run }, { download }] = await Promise.all([import('./run.js'), import('../index.js')]);
-      return await run(torrents, options, download);
+      const warm = setTimeout(() => void keepCode?.(), WARM_MS).unref();
+      const exitCode = await run(torrents, options, download);
+      clearTimeout(warm);
+      if (exitCode === 0) await keepCode?.();
+      return exitCode;
     }
   }
 }

@@ -1,6 +1,8 @@
 /** How much room text takes on a terminal. */
 
-const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+/** Made at its first use, for that takes 20 ms. */
+let graphemes: Intl.Segmenter | undefined;
+
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60]|\ufe0f/u;
 
@@ -8,7 +10,7 @@ const WIDE =
 export function textWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of GRAPHEMES.segment(text)) width += WIDE.test(segment) ? 2 : 1;
+  for (const segment of segmentsOf(text)) width += WIDE.test(segment) ? 2 : 1;
   return width;
 }
 
@@ -17,10 +19,16 @@ export function shorten(text: string, width: number, ellipsis = '…'): string {
   if (textWidth(text) <= width) return text;
   const room = width - ellipsis.length;
   if (room < 1) return '';
-  const segments = [...GRAPHEMES.segment(text)].map(({ segment }) => segment);
+  const segments = segmentsOf(text);
   const head = fit(segments, Math.ceil(room / 2));
   const tail = fit(segments.reverse(), room - Math.ceil(room / 2));
   return head.join('') + ellipsis + tail.reverse().join('');
+}
+
+/** What a reader takes for letters. */
+function segmentsOf(text: string): string[] {
+  graphemes ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+  return Array.from(graphemes.segment(text), ({ segment }) => segment);
 }
 
 /** As many of the first segments as fit. */

@@ -5,9 +5,9 @@ import { Worker } from 'node:worker_threads';
  * loader is set up first.
  */
 export function openWorker(name: string, workerData: unknown): Worker {
-  const isSource = import.meta.url.endsWith('.ts');
-  const file = new URL(`./${name}${isSource ? '.ts' : '.js'}`, import.meta.url);
-  if (!isSource) return new Worker(file, { workerData, execArgv: [] });
+  const ending = /\.\w+$/.exec(import.meta.url)![0];
+  const file = new URL(`./${name}${ending}`, import.meta.url);
+  if (ending !== '.ts') return new Worker(file, { workerData, execArgv: [] });
   const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
   // A URL of `data:` in its place would be more than the coverage of newer Node versions understands.
   const script = `import(${loader}).then(({ register }) => (register(), import(${JSON.stringify(file.href)})))`;
