@@ -134,10 +134,11 @@ export class TorrentOnDisk {
    * was removed is written to nobody's use. It costs a hundredth of the time that hashing a piece of 256 KiB takes.
    */
   #assertUntouched(file: number, descriptor: number): void {
+    const reached = this.#reached[file]!; // before we look: another thread makes the file longer, and then says so
     const { size, nlink } = fstatSync(descriptor);
     const { path: name } = this.#files[file]!;
     if (nlink === 0) throw systemError('ENOENT', path.join(this.#spec.out, name));
-    if (size < this.#reached[file]!) throw systemError('ESHORT', path.join(this.#spec.out, name));
+    if (size < reached) throw systemError('ESHORT', path.join(this.#spec.out, name));
   }
 
   /** Pieces that fit the buffer, read together. */

@@ -33,3 +33,16 @@ test('two downloads share the threads, each with its own memory and files', asyn
   }
   assert((await first.writer.check({ recheck: true })).have.isFull);
 });
+
+test('threads that make one file longer in turn do not take it for cut by another program', async (t) => {
+  const made = make(20_000 * 1024, 1024);
+  const lanes = 64;
+  await using bench = await Bench.open(made, await temporaryFolder(t), openThreads(t, 4), { slots: lanes });
+  await Promise.all(
+    Array.from({ length: lanes }, async (_, lane) => {
+      for (let index = lane; index < made.metainfo.pieceCount; index += lanes) {
+        assert.equal(await bench.put(index), 'ok');
+      }
+    }),
+  );
+});
