@@ -25,6 +25,7 @@ export class DiskThread {
   readonly #exited: Promise<unknown>;
   #isClosing = false;
   #death: DiskError | undefined;
+  #busySinceMs = 0;
 
   constructor(onAnswer: (kind: number, torrent: number, a: number, b: number, answer: Answer) => void) {
     this.#onAnswer = onAnswer;
@@ -35,6 +36,16 @@ export class DiskThread {
     void this.#exited.then((code) => {
       if (!this.#isClosing) this.#die(new Error(`exit code ${String(code)}`));
     });
+  }
+
+  /** Whether it has done its first job, and lives. */
+  get isUp(): boolean {
+    return this.answered > 0 && !this.#death;
+  }
+
+  /** For how long it has had jobs without a pause; 0 while it starts. */
+  get busyMs(): number {
+    return this.isUp && this.pending > 0 ? performance.now() - this.#busySinceMs : 0;
   }
 
   /** Whether jobs wait for nobody but us, for they were answered and not taken, or never handed over. In passing that is so often. */
@@ -50,7 +61,7 @@ export class DiskThread {
 
   /** Hands a job over; its answer always comes, and never within this call. */
   post(kind: number, torrent: number, a: number, b: number): void {
-    this.pending++;
+    if (this.pending++ === 0) this.#busySinceMs = performance.now();
     if (this.#death) {
       const death = this.#death;
       queueMicrotask(() => this.#answer(kind, torrent, a, b, death));
@@ -116,7 +127,7 @@ export class DiskThread {
 
   #answer(kind: number, torrent: number, a: number, b: number, answer: Answer): void {
     this.pending--;
-    this.answered++;
+    if (this.answered++ === 0) this.#busySinceMs = performance.now();
     if (kind === JOB.control) this.#controlled.shift()?.();
     else if (kind !== JOB.end) this.#onAnswer(kind, torrent, a, b, answer);
   }

@@ -7,6 +7,9 @@ import type { TorrentSpec } from './torrent-on-disk.js';
 /** More threads than this do not write any faster; the rest of the processor belongs to the network. */
 const MOST_WRITERS = 4;
 
+/** A thread that had no pause for so long gets help from another, which takes 40 ms to start. */
+const LONG_BUSY_MS = 50;
+
 /** What a torrent hears from the threads. */
 export interface JobOwner {
   readonly onWritten: (slot: number, index: number, answer: Answer) => void;
@@ -19,7 +22,8 @@ export class DiskThreads implements AsyncDisposable {
   readonly count: number;
   readonly writers: number;
   readonly #threads: DiskThread[] = [];
-  readonly #torrents = new Map<number, { readonly spec: TorrentSpec; readonly owner: JobOwner }>();
+  /** Without `spec` it is being removed. */
+  readonly #torrents = new Map<number, { readonly spec?: TorrentSpec; readonly owner: JobOwner }>();
   #lastId = 0;
   #isClosed = false;
 
@@ -28,11 +32,15 @@ export class DiskThreads implements AsyncDisposable {
     this.writers = writers;
   }
 
-  /** `count`: how many to use for checks and for writing; by default what the processor's cores suggest. */
-  static open(options: { readonly count?: number } = {}): DiskThreads {
+  /** `count`: how many to start at once, for all; by default as many as are of use, and the cores suggest. */
+  static open({ count }: { readonly count?: number } = {}): DiskThreads {
+    if (count !== undefined) {
+      const threads = new DiskThreads(count, count);
+      for (let n = 0; n < count; n++) threads.#start();
+      return threads;
+    }
     const cores = os.availableParallelism();
-    const writers = Math.max(1, Math.min(MOST_WRITERS, cores - 1));
-    return new DiskThreads(options.count ?? cores, options.count ?? writers);
+    return new DiskThreads(cores, Math.min(MOST_WRITERS, cores));
   }
 
   /** Makes a torrent known to the threads; returns its id for `write`, `check` and `remove`. */
@@ -40,25 +48,36 @@ export class DiskThreads implements AsyncDisposable {
     const id = ++this.#lastId;
     for (const thread of this.#threads) void thread.control({ type: 'add', id, spec });
     this.#torrents.set(id, { spec, owner });
-    while (this.#threads.length < this.writers) this.#start();
+    if (this.#threads.length === 0) this.#start();
     return id;
   }
 
   /** Resolves when the threads have done all jobs of the torrent and closed its files. */
   async remove(id: number): Promise<void> {
+    const torrent = this.#torrents.get(id);
+    if (!torrent) return;
+    this.#torrents.set(id, { owner: torrent.owner });
     await Promise.all(this.#threads.map((thread) => thread.control({ type: 'remove', id })));
     this.#torrents.delete(id);
   }
 
   /** Has the piece in `slot` hashed and written; `onWritten` tells how it went. */
   write(id: number, slot: number, index: number): void {
-    this.#idlest(this.writers).post(JOB.write, id, slot, index);
+    const thread = this.#idlestWriter();
+    if (thread.busyMs > LONG_BUSY_MS) this.#startWriter();
+    thread.post(JOB.write, id, slot, index);
   }
 
   /** Has `count` pieces on disk hashed, from `first` on; `onChecked` tells when that is done. */
   check(id: number, first: number, count: number): void {
     while (this.#threads.length < this.count) this.#start();
-    this.#idlest(this.count).post(JOB.check, id, first, count);
+    const idlest = this.#threads.reduce((a, b) => (b.pending < a.pending ? b : a));
+    idlest.post(JOB.check, id, first, count);
+  }
+
+  /** Threads started so far. */
+  get started(): number {
+    return this.#threads.length;
   }
 
   /** Jobs that the threads have answered so far. */
@@ -88,16 +107,21 @@ export class DiskThreads implements AsyncDisposable {
       if (kind === JOB.write) owner.onWritten(a, b, answer);
       else owner.onChecked(a, b, answer);
     });
-    for (const [id, { spec }] of this.#torrents) void thread.control({ type: 'add', id, spec });
+    for (const [id, { spec }] of this.#torrents) if (spec) void thread.control({ type: 'add', id, spec });
     this.#threads.push(thread);
   }
 
-  /** The one of the first `count` threads with the fewest jobs. */
-  #idlest(count: number): DiskThread {
+  /** One at a time: the last may be help enough. One that could not start is not tried again. */
+  #startWriter(): void {
+    if (this.#threads.length < this.writers && this.#threads.at(-1)!.isUp) this.#start();
+  }
+
+  /** Of those that run already: a full piece in memory is better written than left to a thread that only starts. */
+  #idlestWriter(): DiskThread {
     let idlest = this.#threads[0]!;
-    for (let n = 1; n < count && idlest.pending > 0; n++) {
+    for (let n = 1; n < this.#threads.length && n < this.writers && idlest.pending > 0; n++) {
       const thread = this.#threads[n]!;
-      if (thread.pending < idlest.pending) idlest = thread;
+      if (thread.isUp && thread.pending < idlest.pending) idlest = thread;
     }
     return idlest;
   }

@@ -14,8 +14,10 @@ test('jobs that were answered, and that nobody takes, are stuck until they are t
   // No answer is taken while this thread sleeps.
   for (let look = 0; look < 500 && !isStuck(); look++) Atomics.wait(looks, 0, 0, 10);
   assert.equal(isStuck(), true);
+  assert.deepEqual([thread.isUp, thread.busyMs], [false, 0], 'while it starts it is not busy');
   await done;
   assert.equal(isStuck(), false);
+  assert.deepEqual([thread.isUp, thread.busyMs], [true, 0]);
   await thread.close();
 });
 
@@ -26,6 +28,7 @@ test('a thread that was given up answers every job by an error, and is gone', as
   thread.giveUp(new Error('nobody listens'));
   thread.post(JOB.check, 1, 1, 1);
   await until(() => answers.length === 5001);
+  assert.equal(thread.isUp, false);
   for (const answer of answers) {
     assert.ok(answer instanceof DiskError);
     assert.equal(answer.message, 'a disk thread died: nobody listens');

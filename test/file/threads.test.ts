@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import os from 'node:os';
 import { test } from 'node:test';
 import { DiskError } from '../../src/common/errors.js';
+import { DiskThreads } from '../../src/file/threads.js';
 import { Bench, make, openThreads, temporaryFolder } from './helpers.js';
 
 test('a thread that dies is a DiskError for each piece at it and for each later one, not a hang', async (t) => {
@@ -32,6 +34,21 @@ test('two downloads share the threads, each with its own memory and files', asyn
     assert((await second.writer.check({ recheck: true })).have.isFull);
   }
   assert((await first.writer.check({ recheck: true })).have.isFull);
+});
+
+const skip = os.availableParallelism() < 2 && 'a second thread would have no core of its own';
+test('a second thread starts when the first has no pause, and only then', { skip }, async (t) => {
+  const [pieceCount, rounds] = [32, 100];
+  const made = make(pieceCount << 20, 1 << 20);
+  await using threads = DiskThreads.open();
+  await using bench = await Bench.open(made, await temporaryFolder(t), threads, { slots: pieceCount });
+  for (let index = 0; index < pieceCount; index++) assert.equal(await bench.put(index), 'ok');
+  assert.equal(threads.started, 1);
+  const lane = async (_: unknown, index: number): Promise<void> => {
+    for (let n = 0; n < rounds && threads.started === 1; n++) assert.equal(await bench.put(index), 'ok');
+  };
+  await Promise.all(Array.from({ length: pieceCount }, lane));
+  assert.equal(threads.started, 2);
 });
 
 test('threads that make one file longer in turn do not take it for cut by another program', async (t) => {
