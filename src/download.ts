@@ -170,7 +170,6 @@ class TorrentDownload implements Download {
     else this.#setPhase('downloading');
     if (isComplete && !wantsToSeed(this.#options)) return;
     await this.#openPeers(line, swarm);
-    if (!this.#hasEnded()) await swarm.openSources(metainfo);
   }
 
   /**

@@ -180,7 +180,6 @@ class Inquiry implements AsyncDisposable {
   async ask(metainfo: Metainfo, wanted: Wanted, have: Bitfield): Promise<Answers> {
     this.#left = metainfo.totalLength - lengthOfPieces(metainfo, have);
     await this.#swarm.open(withoutData(metainfo));
-    await this.#swarm.openSources(metainfo);
     await this.#named;
     const answers = await this.#listen(metainfo.pieceCount);
     const missing = new Bitfield(metainfo.pieceCount, wanted.pieces.bytes);

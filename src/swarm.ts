@@ -145,7 +145,7 @@ export class Swarm implements AsyncDisposable {
     });
     this.#resolver = this.#closers.use(resolver);
     this.#closers.defer(this.#context.session.listener.serve(infoHash, (peer) => resolver.accept(peer)));
-    await this.openSources({ infoHash, ...magnet });
+    await this.#openSources({ infoHash, ...magnet });
     resolver.add([], 'user'); // begins with those that are known
     return await resolver.done;
   }
@@ -160,8 +160,16 @@ export class Swarm implements AsyncDisposable {
     if (peers) await this.addNamed(peers);
   }
 
-  /** Connects to those that are known, and goes on with those that gave the info dictionary. */
+  /** Looks for peers, unless that was begun to get the info dictionary, and exchanges pieces with them. */
   async open(exchange: Exchange): Promise<void> {
+    // Trackers are asked first: their answers take longest. And when one half fails, the other is not left half open.
+    const opening = [this.#openSources(exchange.metainfo), this.#openPeers(exchange)];
+    await Promise.allSettled(opening);
+    await Promise.all(opening);
+  }
+
+  /** Connects to those that are known, and goes on with those that gave the info dictionary. */
+  async #openPeers(exchange: Exchange): Promise<void> {
     const { metainfo } = exchange;
     const options = await this.#connectionOptions(metainfo.isPrivate);
     const { downloadLimit, uploadLimit } = this.#context.session;
@@ -172,8 +180,7 @@ export class Swarm implements AsyncDisposable {
     peers.add([], 'user');
   }
 
-  /** Begins to look for peers, unless that was done to get the info dictionary. */
-  async openSources(torrent: Magnet | Metainfo): Promise<void> {
+  async #openSources(torrent: Magnet | Metainfo): Promise<void> {
     const { session, peerId, totals, onNotice, options, isQuiet } = this.#context;
     this.#sources ??= await openSources(
       session,
