@@ -1,6 +1,6 @@
 /** Looks at a download now and then: what is new, whether data still comes, whether a time limit has passed. */
 import type { DownloadOptions, DownloadStats, Notice } from './api.js';
-import { TimeLimitError } from './common/errors.js';
+import { DiskError, TimeLimitError } from './common/errors.js';
 import type { Diagnosis } from './diagnosis.js';
 import { SourceNews } from './news.js';
 import type { Phase } from './phase.js';
@@ -88,7 +88,11 @@ export class Watch {
 
   #stall(errorOf: typeof stallError, limitMs: number): Error {
     const { stats, diagnose, failures } = this.#context;
-    const { choking, silent } = diagnose().peers;
+    const { connected, choking, silent, unreached } = diagnose().peers;
+    if (connected === 0 && unreached.noSocket > 0) {
+      const text = `too many open files: none is left for a connection, after ${formatSeconds(limitMs)}`;
+      return new DiskError('ERR_TOO_MANY_FILES', text);
+    }
     return errorOf(limitMs, {
       stats: stats(),
       holders: choking + silent,

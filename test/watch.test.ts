@@ -52,6 +52,14 @@ test('a shorter limit tells of the stall, and ends the download', () => {
   assert.equal(stalls.length, 1);
 });
 
+test('that this machine has no descriptor left for a connection is no fault of the peers', () => {
+  const unreached = { ...NO_PEERS.unreached, noSocket: 1, refused: 3 };
+  const codeOf = (peers: Partial<Diagnosis['peers']>): unknown =>
+    (watch({ stallTimeoutMs: 1000 }, peers).look(2, 2) as Error & { code: string }).code;
+  assert.equal(codeOf({ unreached }), 'ERR_TOO_MANY_FILES');
+  assert.equal(codeOf({ unreached, connected: 1, lacking: 1 }), 'ERR_NO_SOURCE', 'there was one for somebody');
+});
+
 test('nothing stalls while files are checked, nor once all is there', () => {
   const { stalls, look } = watch({ stallTimeoutMs: 1000 });
   for (const phase of ['opening', 'checking', 'seeding'] as const) assert.equal(look(100, 100, phase), undefined);

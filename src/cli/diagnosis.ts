@@ -38,6 +38,7 @@ function peerCounts({ peers, availability }: Diagnosis): string[] {
     [unreached.refused, 'refused'],
     [unreached.timedOut, 'timed out'],
     [unreached.unreachable, 'unreachable'],
+    [unreached.noSocket, 'without a file descriptor left for it'],
     [unreached.hungUp, 'hung up in the handshake'],
     [unreached.useless, 'of no use'],
     [banned, 'banned for wrong data'],

@@ -6,6 +6,8 @@ export type DialOutcome =
   | 'timedOut'
   /** The network knows no way. */
   | 'unreachable'
+  /** This machine had no file descriptor left for it. */
+  | 'noSocket'
   /** It was reached and did not get through the handshake. */
   | 'hungUp'
   /** It was connected, and of no use. */
@@ -14,7 +16,14 @@ export type DialOutcome =
 /** Addresses by how the last try to reach them ended; those that were not tried yet are in none. */
 export type DialOutcomes = Readonly<Record<DialOutcome, number>>;
 
-export const NO_OUTCOMES: DialOutcomes = { refused: 0, timedOut: 0, unreachable: 0, hungUp: 0, useless: 0 };
+export const NO_OUTCOMES: DialOutcomes = {
+  refused: 0,
+  timedOut: 0,
+  unreachable: 0,
+  noSocket: 0,
+  hungUp: 0,
+  useless: 0,
+};
 
 const OUTCOMES: Readonly<Record<string, DialOutcome>> = {
   ECONNREFUSED: 'refused',
@@ -26,6 +35,8 @@ const OUTCOMES: Readonly<Record<string, DialOutcome>> = {
   EADDRNOTAVAIL: 'unreachable',
   EACCES: 'unreachable',
   EPERM: 'unreachable',
+  EMFILE: 'noSocket',
+  ENFILE: 'noSocket',
 };
 
 /** What `reason`, a system's error code or words of ours, comes to for an address that got no connection. */

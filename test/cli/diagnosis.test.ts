@@ -27,9 +27,10 @@ test('who was asked said something, or did not', () => {
 
 test('of peers there is what there is to count', () => {
   assert.deepEqual(lines({}), ['peers: none known']);
-  const unreached = { refused: 2, timedOut: 3, unreachable: 1, hungUp: 1, useless: 0 };
-  assert.deepEqual(lines({}, { known: 9, connected: 2, choking: 1, silent: 1, unreached }), [
-    'peers: 9 known, 2 connected, 1 choked us, 1 sent nothing, 2 refused, 3 timed out, 1 unreachable, 1 hung up in the handshake',
+  const unreached = { refused: 2, timedOut: 3, unreachable: 1, noSocket: 1, hungUp: 1, useless: 0 };
+  assert.deepEqual(lines({}, { known: 10, connected: 2, choking: 1, silent: 1, unreached }), [
+    'peers: 10 known, 2 connected, 1 choked us, 1 sent nothing, 2 refused, 3 timed out, 1 unreachable, ' +
+      '1 without a file descriptor left for it, 1 hung up in the handshake',
   ]);
 });
 

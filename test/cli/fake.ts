@@ -45,7 +45,7 @@ export function fakeDownload(
       sources: [],
       peers: {
         ...{ known: 0, banned: 0, connected: 0, lacking: 0, choking: 0, sending: 0, silent: 0 },
-        unreached: { refused: 0, timedOut: 0, unreachable: 0, hungUp: 0, useless: 0 },
+        unreached: { refused: 0, timedOut: 0, unreachable: 0, noSocket: 0, hungUp: 0, useless: 0 },
       },
       availability: undefined,
     }),

@@ -248,13 +248,13 @@ test('cleared, it keeps what the user gave and whom it banned', () => {
 
 test('how addresses failed is counted until they are reached', () => {
   const pool = new AddressPool();
-  pool.add(peers(6), 'tracker');
-  const reasons = ['ECONNREFUSED', 'no connection', 'ETIMEDOUT', 'EHOSTUNREACH', 'closed by the peer'];
+  pool.add(peers(7), 'tracker');
+  const reasons = ['ECONNREFUSED', 'no connection', 'ETIMEDOUT', 'EHOSTUNREACH', 'closed by the peer', 'EMFILE'];
   for (const [at, reason] of reasons.entries()) {
     pool.connected(peer(at)); // in use
     pool.failed(peer(at), 0, reason);
   }
-  assert.deepEqual(pool.outcomes(), { refused: 1, timedOut: 2, unreachable: 1, hungUp: 1, useless: 0 });
+  assert.deepEqual(pool.outcomes(), { refused: 1, timedOut: 2, unreachable: 1, noSocket: 1, hungUp: 1, useless: 0 });
   pool.connected(peer(0));
   assert.equal(pool.outcomes().refused, 0);
   pool.disconnected(peer(0), 0, { wasUseful: false });
