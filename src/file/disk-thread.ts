@@ -8,6 +8,9 @@ import type { ControlMessage, ThreadMessage } from './worker.js';
 /** A job's end: a number of `RESULT`, or why it failed. */
 export type Answer = number | DiskError;
 
+/** Hears of each job's end: what it was, and how it ended. */
+export type OnAnswer = (kind: number, torrent: number, a: number, b: number, answer: Answer) => void;
+
 /** The main thread's side of one disk thread. */
 export class DiskThread {
   /** Jobs handed over and not answered. */
@@ -16,7 +19,7 @@ export class DiskThread {
   answered = 0;
   readonly #worker: Worker;
   readonly #ring = new JobRing();
-  readonly #onAnswer: (kind: number, torrent: number, a: number, b: number, answer: Answer) => void;
+  readonly #onAnswer: OnAnswer;
   /** Jobs that did not fit the ring, four numbers each. */
   #backlog: number[] = [];
   /** Why jobs failed, by their number; the message may come before or after the answer is seen. */
@@ -27,7 +30,7 @@ export class DiskThread {
   #death: DiskError | undefined;
   #busySinceMs = 0;
 
-  constructor(onAnswer: (kind: number, torrent: number, a: number, b: number, answer: Answer) => void) {
+  constructor(onAnswer: OnAnswer) {
     this.#onAnswer = onAnswer;
     this.#worker = openWorker('worker', this.#ring.memory);
     this.#worker.on('message', (message: ThreadMessage) => this.#onMessage(message));
@@ -40,7 +43,12 @@ export class DiskThread {
 
   /** Whether it has done its first job, and lives. */
   get isUp(): boolean {
-    return this.answered > 0 && !this.#death;
+    return this.answered > 0 && !this.isDead;
+  }
+
+  /** Whether it answers all jobs by an error. */
+  get isDead(): boolean {
+    return this.#death !== undefined;
   }
 
   /** For how long it has had jobs without a pause; 0 while it starts. */

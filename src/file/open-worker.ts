@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
  * loader is set up first.
  */
 export function openWorker(name: string, workerData: unknown): Worker {
-  const ending = /\.\w+$/.exec(import.meta.url)![0];
+  const ending = /\.(ts|cjs)$/.exec(new URL(import.meta.url).pathname)?.[0] ?? '.js';
   const file = new URL(`./${name}${ending}`, import.meta.url);
   if (ending !== '.ts') return new Worker(file, { workerData, execArgv: [] });
   const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));

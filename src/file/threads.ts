@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { bug } from '../common/errors.js';
-import { DiskThread, type Answer } from './disk-thread.js';
+import { DiskThread, type Answer, type OnAnswer } from './disk-thread.js';
 import { JOB } from './job-ring.js';
 import type { TorrentSpec } from './torrent-on-disk.js';
 
@@ -16,6 +16,14 @@ export interface JobOwner {
   readonly onChecked: (first: number, count: number, answer: Answer) => void;
 }
 
+type OpenThread = (onAnswer: OnAnswer) => DiskThread;
+const openDiskThread: OpenThread = (onAnswer) => new DiskThread(onAnswer);
+
+export interface DiskThreadsOptions {
+  readonly count?: number;
+  readonly openThread?: OpenThread;
+}
+
 /** The threads that hash, write and read for all downloads of a session. They start when they are first needed. */
 export class DiskThreads implements AsyncDisposable {
   /** Threads that a check uses; the first `writers` of them write. */
@@ -25,22 +33,26 @@ export class DiskThreads implements AsyncDisposable {
   /** Without `spec` it is being removed. */
   readonly #torrents = new Map<number, { readonly spec?: TorrentSpec; readonly owner: JobOwner }>();
   #lastId = 0;
+  readonly #openThread: OpenThread;
+  #hasFailedToStart = false;
   #isClosed = false;
 
-  private constructor(count: number, writers: number) {
+  private constructor(count: number, writers: number, openThread: OpenThread) {
     this.count = count;
     this.writers = writers;
+    this.#openThread = openThread;
   }
 
-  /** `count`: how many to start at once, for all; by default as many as are of use, and the cores suggest. */
-  static open({ count }: { readonly count?: number } = {}): DiskThreads {
-    if (count !== undefined) {
-      const threads = new DiskThreads(count, count);
-      for (let n = 0; n < count; n++) threads.#start();
-      return threads;
-    }
+  /**
+   * `count`: how many to start at once, for all; by default as many as are of use and the cores suggest, when they are
+   * needed. `openThread` is there for tests.
+   */
+  static open({ count, openThread = openDiskThread }: DiskThreadsOptions = {}): DiskThreads {
     const cores = os.availableParallelism();
-    return new DiskThreads(cores, Math.min(MOST_WRITERS, cores));
+    if (count === undefined) return new DiskThreads(cores, Math.min(MOST_WRITERS, cores), openThread);
+    const threads = new DiskThreads(count, count, openThread);
+    for (let n = 0; n < count; n++) threads.#start();
+    return threads;
   }
 
   /** Makes a torrent known to the threads; returns its id for `write`, `check` and `remove`. */
@@ -64,14 +76,15 @@ export class DiskThreads implements AsyncDisposable {
   /** Has the piece in `slot` hashed and written; `onWritten` tells how it went. */
   write(id: number, slot: number, index: number): void {
     const thread = this.#idlestWriter();
-    if (thread.busyMs > LONG_BUSY_MS) this.#startWriter();
     thread.post(JOB.write, id, slot, index);
+    if (thread.busyMs > LONG_BUSY_MS && this.#threads.at(-1)!.isUp)
+      this.#startMore(Math.min(this.writers, this.#threads.length + 1));
   }
 
   /** Has `count` pieces on disk hashed, from `first` on; `onChecked` tells when that is done. */
   check(id: number, first: number, count: number): void {
-    while (this.#threads.length < this.count) this.#start();
-    const idlest = this.#threads.reduce((a, b) => (b.pending < a.pending ? b : a));
+    this.#startMore(this.count);
+    const idlest = this.#threads.reduce((a, b) => (a.isDead || (!b.isDead && b.pending < a.pending) ? b : a));
     idlest.post(JOB.check, id, first, count);
   }
 
@@ -102,7 +115,7 @@ export class DiskThreads implements AsyncDisposable {
 
   #start(): void {
     if (this.#isClosed) bug('the disk threads are closed');
-    const thread = new DiskThread((kind, id, a, b, answer) => {
+    const thread = this.#openThread((kind, id, a, b, answer) => {
       const { owner } = this.#torrents.get(id)!;
       if (kind === JOB.write) owner.onWritten(a, b, answer);
       else owner.onChecked(a, b, answer);
@@ -111,17 +124,21 @@ export class DiskThreads implements AsyncDisposable {
     this.#threads.push(thread);
   }
 
-  /** One at a time: the last may be help enough. One that could not start is not tried again. */
-  #startWriter(): void {
-    if (this.#threads.length < this.writers && this.#threads.at(-1)!.isUp) this.#start();
+  /** Where the system has no more threads to give, those that run will do. */
+  #startMore(count: number): void {
+    try {
+      while (!this.#hasFailedToStart && this.#threads.length < count) this.#start();
+    } catch {
+      this.#hasFailedToStart = true;
+    }
   }
 
   /** Of those that run already: a full piece in memory is better written than left to a thread that only starts. */
   #idlestWriter(): DiskThread {
     let idlest = this.#threads[0]!;
-    for (let n = 1; n < this.#threads.length && n < this.writers && idlest.pending > 0; n++) {
+    for (let n = 1; n < this.#threads.length && n < this.writers && (idlest.pending > 0 || idlest.isDead); n++) {
       const thread = this.#threads[n]!;
-      if (thread.isUp && thread.pending < idlest.pending) idlest = thread;
+      if (thread.isUp && (idlest.isDead || thread.pending < idlest.pending)) idlest = thread;
     }
     return idlest;
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import os from 'node:os';
 import { test } from 'node:test';
 import { DiskError } from '../../src/common/errors.js';
+import { DiskThread, type OnAnswer } from '../../src/file/disk-thread.js';
 import { DiskThreads } from '../../src/file/threads.js';
 import { Bench, make, openThreads, temporaryFolder } from './helpers.js';
 
@@ -50,6 +51,35 @@ test('a second thread starts when the first has no pause, and only then', { skip
   await Promise.all(Array.from({ length: pieceCount }, lane));
   assert.equal(threads.started, 2);
 });
+
+for (const [what, fail] of [
+  ['cannot be started', (): never => assert.fail('the system has no more threads to give')],
+  [
+    'dies at once',
+    (onAnswer: OnAnswer): DiskThread => {
+      const thread = new DiskThread(onAnswer);
+      thread.giveUp(new Error('no memory'));
+      return thread;
+    },
+  ],
+] as const) {
+  test(`a second thread that ${what} harms neither pieces nor checks, and is not tried again`, { skip }, async (t) => {
+    const [pieceCount, rounds] = [32, 100];
+    const made = make(pieceCount << 20, 1 << 20);
+    let tries = 0;
+    const openThread = (onAnswer: OnAnswer): DiskThread => (tries++ === 0 ? new DiskThread(onAnswer) : fail(onAnswer));
+    await using threads = DiskThreads.open({ openThread });
+    await using bench = await Bench.open(made, await temporaryFolder(t), threads, { slots: pieceCount });
+    const lane = async (_: unknown, index: number): Promise<void> => {
+      for (let n = 0; n === 0 || (n < rounds && tries === 1); n++) assert.equal(await bench.put(index), 'ok');
+      for (let n = 0; n < 3; n++) assert.equal(await bench.put(index), 'ok');
+    };
+    await Promise.all(Array.from({ length: pieceCount }, lane));
+    assert.equal(tries, 2);
+    assert.ok((await bench.writer.check({ recheck: true })).have.isFull);
+    assert.equal(tries, 2);
+  });
+}
 
 test('threads that make one file longer in turn do not take it for cut by another program', async (t) => {
   const made = make(20_000 * 1024, 1024);
