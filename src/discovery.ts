@@ -4,7 +4,7 @@ import type { Session } from './session.js';
 import { Announcer } from './tracker/announcer.js';
 import { DhtSource } from './tracker/dht/dht-source.js';
 import type { TransferTotals } from './tracker/source.js';
-import { PeerSources } from './tracker/sources.js';
+import type { PeerSources } from './tracker/sources.js';
 
 export interface DiscoveryOptions {
   /** Announce URLs to ask before the torrent's own. */
@@ -45,24 +45,23 @@ export interface Discovery {
   readonly isQuiet?: boolean | undefined;
 }
 
-/** Begins to look for peers at once. @throws {UsageError} when the UDP port cannot be had */
+/** Begins to look for peers at once, by `sources`. @throws {UsageError} when the UDP port cannot be had */
 export async function openSources(
+  sources: PeerSources,
   session: Session,
   discovery: Discovery,
   options: DiscoveryOptions,
-): Promise<PeerSources> {
+): Promise<void> {
   const { infoHash, isPrivate, port, onPeers, isQuiet = false } = discovery;
   const { trackers = [], useTorrentTrackers = true, dht = true, lsd = true } = options;
   const tiers = [...trackers.map((url) => [url]), ...(useTorrentTrackers ? discovery.trackers : [])];
-  const sources = new PeerSources();
   if (tiers.length > 0) {
     const needsUdp = tiers.flat().some((url) => /^udp:/i.test(url));
     const udp = needsUdp ? await session.udp() : undefined;
     sources.add(Announcer.open({ ...discovery, ...(udp && { udp }), tiers, chosen: trackers }));
   }
-  if (isPrivate) return sources;
+  if (isPrivate) return;
   const node = dht ? await session.dht() : undefined;
   if (node) sources.add(DhtSource.open(node, { infoHash, port: isQuiet ? () => 0 : port, onPeers }));
   if (lsd && !isQuiet) sources.add((await session.lsd()).find({ infoHash, port, onPeers }));
-  return sources;
 }

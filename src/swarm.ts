@@ -19,7 +19,7 @@ import { MetadataResolver } from './peer/resolver.js';
 import type { Session } from './session.js';
 import { noMetadataError, type Asked } from './stall.js';
 import type { SourceStatus, TransferTotals } from './tracker/source.js';
-import type { PeerSources } from './tracker/sources.js';
+import { PeerSources } from './tracker/sources.js';
 
 const DEFAULT_MAX_PEERS = 100;
 /** Who brought a block so lately is at it. */
@@ -182,7 +182,10 @@ export class Swarm implements AsyncDisposable {
 
   async #openSources(torrent: Magnet | Metainfo): Promise<void> {
     const { session, peerId, totals, onNotice, options, isQuiet } = this.#context;
-    this.#sources ??= await openSources(
+    if (this.#sources) return;
+    this.#sources = new PeerSources(); // at once: those that are open are closed when the next cannot be
+    await openSources(
+      this.#sources,
       session,
       {
         infoHash: torrent.infoHash,
