@@ -18,15 +18,25 @@ if (status !== 0) process.exit(status ?? 1);
  */
 const slimAxios = {
   name: 'slim axios',
-  setup({ onLoad }) {
-    const replace = (filter, contents) => onLoad({ filter }, () => ({ contents }));
-    replace(/axios\/lib\/adapters\/fetch\.js$/, 'export const getFetch = () => false;');
-    replace(/node_modules\/form-data\/lib\/form_data\.js$/, 'module.exports = class FormData {};');
-    onLoad({ filter: /axios\/lib\/utils\.js$/ }, ({ path }) => {
+  setup({ onLoad, onEnd }) {
+    const waiting = new Set();
+    const change = (filter, contentsOf) => {
+      waiting.add(filter);
+      onLoad({ filter }, ({ path }) => {
+        waiting.delete(filter);
+        return { contents: contentsOf(path) };
+      });
+    };
+    change(/axios[\\/]lib[\\/]adapters[\\/]fetch\.js$/, () => 'export const getFetch = () => false;');
+    change(/form-data[\\/]lib[\\/]form_data\.js$/, () => 'module.exports = class FormData {};');
+    change(/axios[\\/]lib[\\/]utils\.js$/, (path) => {
       const source = readFileSync(path, 'utf8');
       const contents = source.replace("typeof G.FormData !== 'undefined' ? G.FormData : undefined", 'undefined');
       if (contents === source) throw new Error('axios looks at the global FormData elsewhere than it did');
-      return { contents };
+      return contents;
+    });
+    onEnd(() => {
+      if (waiting.size > 0) throw new Error(`axios has no file ${[...waiting].join(', ')} any more`);
     });
   },
 };
@@ -45,7 +55,7 @@ await build({
   platform: 'node',
   target: 'node20',
   supported: { 'dynamic-import': false }, // but what is imported on demand is still run on demand
-  banner: { js: "const $moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  banner: { js: "'use strict'; const $moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
   define: { 'import.meta.url': '$moduleUrl', 'import.meta.resolve': 'undefined' },
   legalComments: 'eof',
   plugins: [slimAxios],

@@ -2,7 +2,10 @@
 // CommonJS, which starts 14 ms sooner than a module does.
 start().catch((error) => {
   // Our own code is in files, too; of all errors only this one can keep it from being loaded.
-  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error;
+  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') {
+    process.exitCode = 1; // whatever Node is told to do about rejections
+    throw error;
+  }
   process.stderr.write('torrent-dl: too many open files; ulimit -n should be 64 or more\n');
   process.exit(5);
 });

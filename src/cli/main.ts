@@ -11,9 +11,6 @@ const EXIT_OUTPUT_CLOSED = 141; // 128 + SIGPIPE
 /** What may still run once all is closed, before the process is ended by force. */
 const LINGER_MS = 2000;
 
-/** Long enough for all code of a download to have run, and not so long that V8 drops what ran only at its start. */
-const WARM_MS = 3000;
-
 /**
  * Runs the program with the words after its name. Sets `process.exitCode` and lets the event loop drain. `keepCode` is
  * called when a download has run the code that is worth keeping compiled.
@@ -52,11 +49,9 @@ async function execute(commandLine: CommandLine, keepCode?: () => Promise<void>)
         return await dryRun(torrents[0]!, options);
       }
       const [{ run }, { download }] = await Promise.all([import('./run.js'), import('../index.js')]);
-      const warm = setTimeout(() => void keepCode?.(), WARM_MS).unref();
-      const exitCode = await run(torrents, options, download);
-      clearTimeout(warm);
-      if (exitCode === 0) await keepCode?.();
-      return exitCode;
+      if (!keepCode) return await run(torrents, options, download);
+      const { keepingCode } = await import('./warm-code.js');
+      return await keepingCode(keepCode, download, (start) => run(torrents, options, start));
     }
   }
 }

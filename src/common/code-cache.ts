@@ -1,13 +1,17 @@
 /** Keeps the compiled code of a script between runs: compiling it takes longer than all else that a small download does. */
 import { isAscii } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { access, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import vm from 'node:vm';
 import { cacheFolder, writeCache } from './cache.js';
 
 const DIGEST_LENGTH = 32;
+/** Some eight times what it is. */
+const MOST_LENGTH = 8 * 1024 * 1024;
+const MOST_AGE_MS = 60 * 24 * 3600_000;
 
 export interface LoadedScript {
   /** What the script exports. */
@@ -39,15 +43,16 @@ export function loadScript(file: string, folder?: string): LoadedScript {
     keepCode: async () => {
       if (!isFresh) return;
       isFresh = false;
-      await writeCode(kept!, source, script.createCachedData());
+      await writeCode(kept!, source, () => script.createCachedData());
     },
   };
 }
 
-/** Each version of Node has a file of its own, for none takes another's code. */
+/** Each version of Node has a file of its own, for none takes another's code; and so has each installation. */
 function placeOf(file: string, folder?: string): string | undefined {
   try {
-    const name = `${path.parse(file).name}-${process.version}-${process.arch}.code`;
+    const installation = createHash('sha256').update(path.resolve(file)).digest('hex').slice(0, 8);
+    const name = `${process.version}-${process.arch}-${installation}.code`;
     return path.join(folder ?? cacheFolder(), name);
   } catch {
     return undefined; // a user without a home
@@ -64,23 +69,38 @@ function readCode(file: string, source: Buffer): Buffer | undefined {
   }
 }
 
-/** The file's bytes, unless somebody else could have written them. */
+/** The file's bytes, unless somebody else could have written them, or they are no file of ours, which others cannot read. */
 function readOwn(file: string): Buffer | undefined {
-  const handle = openSync(file, 'r');
+  const handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe is not waited for
   try {
-    const { uid, mode } = fstatSync(handle);
-    const isOurs = process.geteuid === undefined || (uid === process.geteuid() && (mode & 0o022) === 0);
-    return isOurs ? readFileSync(handle) : undefined;
+    const stats = fstatSync(handle);
+    const { uid, mode } = stats;
+    const isOurs = process.geteuid === undefined || (uid === process.geteuid() && (mode & 0o077) === 0);
+    return isOurs && stats.isFile() && stats.size <= MOST_LENGTH ? readFileSync(handle) : undefined;
   } finally {
     closeSync(handle);
   }
 }
 
-async function writeCode(file: string, source: Buffer, code: Buffer): Promise<void> {
+async function writeCode(file: string, source: Buffer, createCode: () => Buffer): Promise<void> {
   try {
+    const folder = path.dirname(file);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.W_OK); // where nothing can be written, each run would make it for nothing
+    const code = createCode();
     await writeCache(file, Buffer.concat([digest(source, code), code]));
+    await removeOld(folder);
   } catch {
     // it is compiled again next time
+  }
+}
+
+/** What versions left that are gone. A file that is still of use is made anew. */
+async function removeOld(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => /\.code(\.\d+\.new)?$/.test(name));
+  for (const file of names.map((name) => path.join(folder, name))) {
+    const { mtimeMs } = await stat(file);
+    if (mtimeMs < Date.now() - MOST_AGE_MS) await rm(file);
   }
 }
 

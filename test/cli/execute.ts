@@ -14,6 +14,9 @@ export const PLANTED_BUG =
   'data:text/javascript,setInterval(()=>{' +
   'if(process.listenerCount(/uncaughtException/.source))throw(Error(/planted/.source))},50)';
 
+/** Not the user's own. */
+const CACHE = path.join(tmpdir(), 'torrent-dl-tests-cache');
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -34,7 +37,7 @@ export async function execute(args: readonly string[], { cwd, input, env }: Exec
   const child = spawn(process.execPath, [EXECUTABLE, ...args], {
     cwd,
     stdio: 'pipe',
-    env: { ...own, XDG_CONFIG_HOME: '/nonexistent', ...env },
+    env: { ...own, XDG_CONFIG_HOME: '/nonexistent', XDG_CACHE_HOME: CACHE, ...env },
     timeout: 60_000,
   });
   const output: Buffer[] = [];

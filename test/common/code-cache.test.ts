@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -17,6 +18,7 @@ beforeEach(async () => {
   script = path.join(folder, 'script.cjs');
   cache = path.join(folder, 'cache');
   await writeFile(script, SCRIPT);
+  delete process.env['NODE_DISABLE_COMPILE_CACHE']; // whoever runs the tests may have it
 });
 afterEach(() => rm(folder, { recursive: true }));
 
@@ -32,7 +34,10 @@ async function runOnce(expected = 42): Promise<number | undefined> {
   return (await stat(keptFile()).catch(() => undefined))?.ino;
 }
 
-const keptFile = (): string => path.join(cache, `script-${process.version}-${process.arch}.code`);
+function keptFile(): string {
+  const installation = createHash('sha256').update(script).digest('hex').slice(0, 8);
+  return path.join(cache, `${process.version}-${process.arch}-${installation}.code`);
+}
 
 test('code is kept by the first run and taken by the next', async () => {
   const kept = await runOnce();
@@ -68,21 +73,47 @@ test('damaged or short code is not run, and replaced', async () => {
 
 test('code that others may have written is not run', { skip: process.platform === 'win32' }, async () => {
   const kept = await runOnce();
-  await chmod(keptFile(), 0o620);
+  await chmod(keptFile(), 0o640); // as a file of a torrent is
   assert.notEqual(await runOnce(), kept);
   assert.equal((await stat(keptFile())).mode & 0o777, 0o600);
 });
 
-test('code of another V8 is refused by ours, and replaced', async () => {
+test('code of another user is not run', { skip: process.getuid?.() !== 0 }, async () => {
   const kept = await runOnce();
+  await chown(keptFile(), 65_534, 65_534);
+  assert.notEqual(await runOnce(), kept);
+  assert.equal((await stat(keptFile())).uid, 0);
+});
+
+test('code of versions that are gone is removed after some months', async () => {
+  await mkdir(cache);
+  const names = ['v1.0.0-x64-12345678.code', 'v1.0.0-x64-12345678.code.77.new', 'dht', 'v1.1.0-x64-12345678.code'];
+  const long = new Date(Date.now() - 100 * 86_400_000);
+  for (const [n, name] of names.entries()) {
+    await writeFile(path.join(cache, name), '');
+    if (n < 3) await utimes(path.join(cache, name), long, long);
+  }
+  await runOnce();
+  assert.deepEqual((await readdir(cache)).sort(), ['dht', path.basename(keptFile()), names[3]].sort());
+});
+
+test('code of another V8 is refused by ours, and replaced', async () => {
+  await runOnce();
   const code = Buffer.from((await readFile(keptFile())).subarray(32));
   code.fill(0xff, 4, 8); // the hash of the version
-  const source = await readFile(script);
-  const digest = createHash('sha256').update(source).update(code).digest();
-  await writeFile(keptFile(), Buffer.concat([digest, code]));
+  const digest = createHash('sha256').update(SCRIPT).update(code).digest();
   script = path.join(cache, 'script.cjs'); // of the one that it knows, this process has the code in memory
   await writeFile(script, SCRIPT);
-  assert.notEqual(await runOnce(), kept);
+  await writeFile(keptFile(), Buffer.concat([digest, code]), { mode: 0o600 });
+  const { ino } = await stat(keptFile());
+  assert.notEqual(await runOnce(), ino);
+});
+
+test('a pipe in the place of the code is not waited for', { skip: process.platform === 'win32' }, async () => {
+  await mkdir(cache);
+  assert.equal(spawnSync('mkfifo', [keptFile()]).status, 0);
+  assert.ok(await runOnce());
+  assert.ok((await stat(keptFile())).isFile());
 });
 
 test('a cache that cannot be written is no error', async () => {
@@ -92,9 +123,5 @@ test('a cache that cannot be written is no error', async () => {
 
 test('NODE_DISABLE_COMPILE_CACHE: nothing is read or kept', async () => {
   process.env['NODE_DISABLE_COMPILE_CACHE'] = '1';
-  try {
-    assert.equal(await runOnce(), undefined);
-  } finally {
-    delete process.env['NODE_DISABLE_COMPILE_CACHE'];
-  }
+  assert.equal(await runOnce(), undefined);
 });

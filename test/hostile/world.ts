@@ -14,21 +14,25 @@ const MOST_MIB = 250;
  *     top/user/canary
  *     top/user/home/canary      the working folder and $HOME
  *     top/user/home/downloads/  the output folder, the only place to change
+ *     top/cache/                but for this: compiled code may be kept here
  */
 export class World implements AsyncDisposable {
   readonly top: string;
   readonly home: string;
   readonly out: string;
+  readonly #cache: string;
 
   private constructor(top: string) {
     this.top = top;
     this.home = path.join(top, 'user', 'home');
     this.out = path.join(this.home, 'downloads');
+    this.#cache = path.join(top, 'cache');
   }
 
   static async open(): Promise<World> {
     const world = new World(await realpath(await mkdtemp(path.join(tmpdir(), 'torrent-dl-hostile-'))));
     await mkdir(world.out, { recursive: true });
+    await mkdir(world.#cache);
     for (const folder of [world.top, path.dirname(world.home), world.home]) {
       await writeFile(path.join(folder, 'canary'), `sings in ${folder}`);
     }
@@ -55,7 +59,7 @@ export class World implements AsyncDisposable {
       env: {
         HOME: this.home,
         XDG_CONFIG_HOME: path.join(this.home, '.config'),
-        XDG_CACHE_HOME: path.join(this.home, '.cache'),
+        XDG_CACHE_HOME: this.#cache,
         TORRENT_DL_DHT: 'false',
         TORRENT_DL_LSD: 'false',
         ...env,
@@ -67,6 +71,9 @@ export class World implements AsyncDisposable {
     assert.doesNotMatch(shown, /[^\P{Cc}\t\n]|[\u202a-\u202e\u2066-\u2069]/u, 'what steers a terminal');
     assert.ok(result.peakMib < MOST_MIB, `${result.peakMib.toFixed()} MiB were resident`);
     assert.deepEqual(await this.#everythingElse(), before, 'something outside of the output folder changed');
+    for (const { path: file, type } of await listTree(this.#cache)) {
+      if (type !== 'folder') assert.match(file, /cache.torrent-dl.v.*\.code$/);
+    }
     return result;
   }
 
@@ -87,7 +94,7 @@ export class World implements AsyncDisposable {
   }
 
   #everythingElse(): Promise<readonly Found[]> {
-    return listTree(this.top, this.out);
+    return listTree(this.top, this.out, this.#cache);
   }
 }
 
@@ -101,14 +108,14 @@ interface Found {
 }
 
 /** All below `folder`, but not below `except`. */
-async function listTree(folder: string, except?: string): Promise<readonly Found[]> {
+async function listTree(folder: string, ...except: readonly string[]): Promise<readonly Found[]> {
   const found: Found[] = [];
   for (const name of ['', ...(await readdir(folder))].sort()) {
     const file = path.join(folder, name);
-    if (file === except) continue;
+    if (except.includes(file)) continue;
     const stats = await lstat(file, { bigint: true });
     const type = stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'other';
-    if (type === 'folder' && name !== '') found.push(...(await listTree(file, except)));
+    if (type === 'folder' && name !== '') found.push(...(await listTree(file, ...except)));
     else {
       const bytes = type === 'file' ? await readFile(file) : type === 'link' ? await readlink(file) : '';
       found.push({ path: file, type, mode: Number(stats.mode), changedNs: stats.mtimeNs, hash: hashOf(bytes) });
