@@ -1,6 +1,7 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { makeFolders } from './folders.js';
 
 /** Where programs keep what they can do without: the XDG folder, or what the system has in its stead. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env, platform = process.platform): string {
@@ -23,7 +24,7 @@ export async function readCache(file: string, most: number): Promise<Uint8Array 
 
 /** Replaces a file of the cache, whole or not at all. @throws an error of `fs` */
 export async function writeCache(file: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  makeFolders(path.dirname(file), 0o700);
   const draft = `${file}.${process.pid}.new`;
   try {
     await using handle = await open(draft, 'w', 0o600);

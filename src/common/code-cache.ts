@@ -2,11 +2,12 @@
 import { isAscii } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { access, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { access, readdir, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import vm from 'node:vm';
 import { cacheFolder, writeCache } from './cache.js';
+import { makeFolders } from './folders.js';
 
 const DIGEST_LENGTH = 32;
 /** Some eight times what it is. */
@@ -85,7 +86,7 @@ function readOwn(file: string): Buffer | undefined {
 async function writeCode(file: string, source: Buffer, createCode: () => Buffer): Promise<void> {
   try {
     const folder = path.dirname(file);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     await access(folder, constants.W_OK); // where nothing can be written, each run would make it for nothing
     const code = createCode();
     await writeCache(file, Buffer.concat([digest(source, code), code]));

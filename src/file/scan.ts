@@ -1,7 +1,8 @@
-import { existsSync, lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Bitfield } from '../common/bitfield.js';
 import { DiskError } from '../common/errors.js';
+import { makeFolders } from '../common/folders.js';
 import type { MetainfoFile } from '../metainfo/metainfo.js';
 import { codeOf, diskError, quoted, systemError } from './disk-error.js';
 import { OutFolder, STATE_FOLDER } from './out-folder.js';
@@ -31,19 +32,6 @@ export function makeEmptyFiles(out: string, files: readonly MetainfoFile[], want
     } catch (error) {
       throw diskError('create', path.join(out, name), error);
     }
-  }
-}
-
-/** As `mkdirSync` with `recursive`, which never returns below a folder that takes none, such as /proc (Node 20). */
-function makeFolders(folder: string): void {
-  try {
-    mkdirSync(folder);
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
-    if (code !== 'ENOENT' || existsSync(path.dirname(folder))) throw error;
-    makeFolders(path.dirname(folder));
-    mkdirSync(folder);
   }
 }
 

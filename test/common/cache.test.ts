@@ -25,6 +25,8 @@ test('what was written is read again, and no draft stays', async () => {
     assert.deepEqual(await readdir(path.dirname(file)), ['state']);
     await writeFile(path.join(folder, 'file'), '');
     await assert.rejects(writeCache(path.join(folder, 'file', 'state'), Buffer.from('x')), { code: 'EEXIST' });
+    if (process.platform === 'linux')
+      await assert.rejects(writeCache('/proc/x/state', Buffer.from('x')), { code: 'ENOENT' });
   } finally {
     await rm(folder, { recursive: true });
   }
