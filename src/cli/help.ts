@@ -11,7 +11,7 @@ export const EXIT_CODES: readonly (readonly [codes: string, meaning: string])[] 
   ['2', 'wrong option or argument'],
   ['3', 'the torrent is not valid'],
   ['4', 'nobody to download from'],
-  ['5', 'files cannot be read or written'],
+  ['5', 'files cannot be read or written, or no more can be opened'],
   ['6', 'the data does not match its hashes'],
   ['7', 'a time limit passed; run again to resume'],
   ['8', 'a command of --on-file or --on-complete failed'],

@@ -22,9 +22,9 @@ export interface LoadedScript {
 }
 
 /**
- * Runs the CommonJS module in `file`, with its compiled code from an earlier run if that is in
- * `folder`. The code is used when it is ours alone to change and comes with the SHA-256 of the script and itself; whether
- * it fits this version of V8, V8 knows.
+ * Runs the CommonJS module in `file`, with its compiled code from an earlier run if that is in `folder`. The code is used
+ * when it is ours alone to change and comes with the SHA-256 of the script and itself; whether it fits this version of V8,
+ * V8 knows.
  */
 export function loadScript(file: string, folder?: string): LoadedScript {
   const source = readFileSync(file);

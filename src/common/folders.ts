@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 /**
@@ -7,12 +7,20 @@ import path from 'node:path';
  */
 export function makeFolders(folder: string, mode = 0o777): void {
   try {
+    makeFolder(folder, mode);
+  } catch (error) {
+    const above = path.dirname(folder);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === folder) throw error;
+    makeFolders(above, mode);
+    makeFolder(folder, mode);
+  }
+}
+
+/** One that is there, perhaps by another program a moment ago, is as good. */
+function makeFolder(folder: string, mode: number): void {
+  try {
     mkdirSync(folder, mode);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
-    if (code !== 'ENOENT' || existsSync(path.dirname(folder))) throw error;
-    makeFolders(path.dirname(folder), mode);
-    mkdirSync(folder, mode);
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
